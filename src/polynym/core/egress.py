@@ -239,18 +239,27 @@ async def dial_tcp(address: str, port: int, context: ssl.SSLContext | None, name
 class SocketEgress:
     """The real way out, one connection per request.
 
-    `tls` and `dial` are seams: a context with another trust store, another way to reach a judged address.
+    `tls` and `dial` are seams: a context with another trust store, another way to reach a judged address. Each address
+    of a name has `connect_timeout_s` to accept, and a `check` has as long to resolve.
     """
 
-    def __init__(self, gate: Gate, *, tls: ssl.SSLContext | None = None, dial: Dial = dial_tcp) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        tls: ssl.SSLContext | None = None,
+        dial: Dial = dial_tcp,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> None:
         self.gate = gate
         self._tls = tls or ssl.create_default_context()
         self._dial = dial
+        self._connect_timeout_s = connect_timeout_s
 
     async def check(self, url: str) -> None:
         """Refuse a URL that `fetch` would refuse now."""
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(self._connect_timeout_s):
                 await self.gate.vet(url)
         except TimeoutError:
             raise self.gate.error("resolve", "The name was not resolved in time.") from None
@@ -285,7 +294,7 @@ class SocketEgress:
         problem = "No address accepted a connection."
         for address in vetted.addresses[:ADDRESSES_TRIED_MAX]:
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                async with asyncio.timeout(self._connect_timeout_s):
                     return await self._dial(address, target.port, context, target.host), address
             except ssl.SSLCertVerificationError as error:
                 # Told in every policy: the owner must be able to repair it, and only a TLS server has a certificate.

@@ -1,0 +1,1 @@
+"""What every feature is handed: context, store, clock, ids, keys, settings, the way out."""

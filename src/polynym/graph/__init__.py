@@ -1,0 +1,1 @@
+"""The Graph protocol, ignorant of any feature: declarations, dispatch, expansion, paging, batch, HTTP."""
