@@ -1,0 +1,1 @@
+"""Tokens: every way to get, inspect, use up and lose an access token."""
