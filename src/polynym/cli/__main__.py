@@ -1,0 +1,5 @@
+"""python -m polynym.cli"""
+
+from polynym.cli import main
+
+main()
