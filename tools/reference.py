@@ -14,7 +14,6 @@ def generated() -> dict[str, str]:
     from polynym.core.config import reference_page as settings_page
     from polynym.graph.reference import pages
     from polynym.graph.registry import Registry
-
     from tools.cli_reference import cli_page
 
     return pages(Registry(FEATURES)) | {"settings.md": settings_page(), "cli.md": cli_page()}
