@@ -31,8 +31,13 @@ if [ ! -x .venv/bin/pip ]; then
   fi
 fi
 
-stamp=.venv/.$kind-$(cksum "$lock" pyproject.toml | cksum | cut -d' ' -f1)
-if [ ! -f "$stamp" ]; then
+stamp_of() {
+  echo ".venv/.$1-$(cksum "requirements/$1.txt" pyproject.toml | cksum | cut -d' ' -f1)"
+}
+
+# What the tests need holds all that the server needs.
+stamp=$(stamp_of "$kind")
+if [ ! -f "$stamp" ] && [ ! -f "$(stamp_of dev)" ]; then
   echo "installing $lock into .venv ..." >&2
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 
+from polynym import __version__
 from polynym.core import migrate, seal
 from polynym.core.clock import Clock, SandboxClock, SystemClock
 from polynym.core.config import Config
@@ -39,9 +41,6 @@ from polynym.tokens.authenticate import Authenticator
 from polynym.wire import errors
 from polynym.wire.errors import GraphError
 
-if TYPE_CHECKING:
-    from uvicorn import Server
-
 log = structlog.get_logger("polynym")
 
 #: In import order: a later feature may declare edges on an earlier one's nodes.
@@ -51,8 +50,6 @@ MIGRATIONS: Final = ("core", "graph", "identity", "tokens", "sandbox")
 
 POLL_S: Final = 0.4
 CONTROL_PREFIX: Final = "/_polynym/"
-DRAIN_S: Final = 20
-"""How long a stopping server waits for requests in progress."""
 
 
 def migration_folders() -> list[Path]:
@@ -76,6 +73,7 @@ class World:
     registry: Registry
     usage: Usage
     sandbox: bool
+    own_ports: set[int]
     graph: Graph = field(init=False)
     http: GraphHttp = field(init=False)
     _control: Any = None
@@ -110,9 +108,10 @@ class World:
     def control(self) -> Any:
         """The control plane and health checks, imported when first asked for."""
         if self._control is None:
+            from polynym.graph.reference import openapi
             from polynym.sandbox.routes import control_plane
 
-            self._control = control_plane(self)
+            self._control = control_plane(self, lambda: openapi(self.registry, __version__))
         return self._control
 
     def start_polling(self) -> None:
@@ -183,10 +182,11 @@ async def build(config: Config, *, sandbox: bool = True, db: Db | None = None) -
         await sandbox_clock.load(db)
     epoch = Epoch(clock, shared=db.engine == "postgresql")
     keyring = seal.load(config.secret_key, config.data_dir, ids)
+    own_ports = {port} if (port := urlsplit(config.database).port) else set()
     world = World(
-        config=config, db=db, clock=clock, ids=ids, egress=make_egress(config, sandbox=sandbox), epoch=epoch,
+        config=config, db=db, clock=clock, ids=ids, egress=make_egress(own_ports, sandbox=sandbox), epoch=epoch,
         keyring=keyring, authenticator=Authenticator(clock, epoch, keyring), registry=Registry(FEATURES),
-        usage=Usage(config.rate_limits, users_of), sandbox=sandbox,
+        usage=Usage(config.rate_limits, users_of), sandbox=sandbox, own_ports=own_ports,
     )  # fmt: skip
     for closer in closers:
         world.on_close(closer)
@@ -194,9 +194,8 @@ async def build(config: Config, *, sandbox: bool = True, db: Db | None = None) -
     return world
 
 
-def make_egress(config: Config, *, sandbox: bool) -> Egress:
-    """The way out: public addresses only in production, loopback as well in the sandbox."""
-    own_ports = frozenset({config.port} if config.port else ())
+def make_egress(own_ports: set[int], *, sandbox: bool) -> Egress:
+    """The way out: public addresses only in production, loopback as well in the sandbox, never our own ports."""
     gate = Gate(SANDBOX_POLICY if sandbox else PUBLIC_POLICY, SystemResolver(), own_ports)
     return SocketEgress(gate)
 
@@ -206,32 +205,15 @@ async def serve(world: World, *, host: str, port: int, ready: Callable[[str], No
 
     Raises PortBusy. Requests in progress are finished before it returns.
     """
-    import uvicorn
-
-    from polynym.graph.guard import GuardLimits, guarded_protocol
+    from polynym.server import answer_on
 
     bound = bind(host, port)
     address = bound.getsockname()
+    world.own_ports.add(address[1])
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
     url = f"http://{shown}:{address[1]}"
-    config = uvicorn.Config(
-        world.asgi, http=guarded_protocol(GuardLimits(trace_id=world.ids.trace_id)), loop="none", lifespan="off", interface="asgi3",
-        access_log=False, log_config=None, server_header=False, proxy_headers=False, ws="none",
-        timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=75, backlog=2048,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
     world.start_polling()
     try:
-        await _run(server, [bound], lambda: ready(url))
+        await answer_on(bound, world.asgi, trace_id=world.ids.trace_id, ready=lambda: ready(url))
     finally:
         bound.close()
-
-
-async def _run(server: Server, sockets: Sequence[Any], ready: Callable[[], None]) -> None:
-    """Run uvicorn and call `ready` when it answers."""
-    serving = asyncio.ensure_future(server.serve(sockets=list(sockets)))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0)
-    if server.started:
-        ready()
-    await serving

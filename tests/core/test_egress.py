@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -363,8 +365,25 @@ async def test_a_resolver_that_hangs_is_cut_at_the_time_bound() -> None:
             await asyncio.Event().wait()
             return ()
 
-    error = await refusal(sandbox(Hanging()), OutRequest("GET", "http://example.com/", timeout_s=0.02))
+    egress = SocketEgress(Gate(SANDBOX_POLICY, Hanging()), connect_timeout_s=0.02)
+    error = await refusal(egress, OutRequest("GET", "http://example.com/", timeout_s=0.02))
     assert error.reason == "timeout"
+    with pytest.raises(EgressError) as caught:
+        await egress.check("http://example.com/")
+    assert caught.value.reason == "resolve"
+
+
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    async with Listener(OK).running() as server:
+
+        async def dial(address: str, port: int, *_: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            if address == "127.0.0.9":
+                await asyncio.Event().wait()
+            return await asyncio.open_connection(address, port)
+
+        resolver = FakeResolver({"two.example": ["127.0.0.9", "127.0.0.1"]})
+        egress = SocketEgress(Gate(SANDBOX_POLICY, resolver), dial=dial, connect_timeout_s=0.05)
+        assert (await egress.fetch(OutRequest("GET", f"http://two.example:{server.port}/"))).address == "127.0.0.1"
 
 
 async def test_the_next_address_is_tried_when_the_first_refuses() -> None:
@@ -634,6 +653,8 @@ async def test_a_slow_answer_is_cut_at_the_total_time(script: Script) -> None:
 
 async def test_a_server_that_resets_is_a_protocol_error() -> None:
     async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at_once = struct.pack("ii", 1, 0)
+        writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         writer.transport.abort()
 
     assert await reason_of(reset) == "protocol"

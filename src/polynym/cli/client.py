@@ -96,8 +96,8 @@ def _message(reply: Reply) -> str:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    parts = [f"line {problem['line']}" if problem["line"] else "", problem["path"], problem["message"]]
-    return ": ".join(part for part in parts if part)
+    place = ":".join(str(problem[name]) for name in ("file", "line") if problem[name])
+    return ": ".join(part for part in (place, problem["path"], problem["message"]) if part)
 
 
 def find(data_dir: str | None = None, config_file: Path | None = None) -> Server:

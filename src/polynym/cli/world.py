@@ -28,7 +28,7 @@ def world() -> None:
 def load(data_dir: str | None, config_file: Path | None, json_: bool, file: Path) -> None:
     """Add what a world file defines. Whatever is wrong with it is said, and then nothing is added."""
     server = client.find(data_dir, config_file)
-    loaded = server.control("POST", "world", read_file(file), file=file.name)["loaded"]
+    loaded = server.control("POST", "world", read_file(file), file=str(file))["loaded"]
     click.echo(json.dumps({"loaded": loaded}) if json_ else f"loaded {_counted(loaded)}")
 
 

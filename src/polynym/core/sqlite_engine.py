@@ -24,6 +24,8 @@ _SETTINGS = (
     # macOS keeps fsync'ed data in the drive's cache without this; elsewhere it does nothing.
     "PRAGMA fullfsync = ON",
     "PRAGMA temp_store = MEMORY",
+    # What was erased must not be readable in free pages.
+    "PRAGMA secure_delete = ON",
     "PRAGMA cache_size = -8000",
     "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA journal_size_limit = 67108864",

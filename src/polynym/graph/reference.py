@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from polynym.graph.node import Edge, Field, Node, Param, Root, Version
+from polynym.graph.openapi import openapi
 from polynym.graph.registry import Registry
 from polynym.wire import errors, limits, versions
+
+__all__ = ["openapi", "pages"]
 
 
 def pages(registry: Registry) -> dict[str, str]:

@@ -138,3 +138,6 @@ def _url(name: str, text: str | None) -> str | None:
 
 
 APPLICATION.unbuilt("roles agencies connected_client_businesses authorized_adaccounts uploads", source=_SOURCE)
+APPLICATION.unbuilt("accounts accounts/test-users subscriptions", source=_SOURCE)
+APPLICATION.unbuilt("roles accounts accounts/test-users subscriptions", method="POST", source=_SOURCE)
+APPLICATION.unbuilt("roles accounts/test-users subscriptions", method="DELETE", source=_SOURCE)

@@ -99,3 +99,15 @@ async def page_picture(
 for _method in ("GET", "POST", "DELETE"):
     PAGE.unbuilt("assigned_users agencies", method=_method, source=_SOURCE)
 PAGE.unbuilt("roles businessprojects tabs", source=_SOURCE)
+_MESSENGER: Final = "contract messenger; contract clients"
+PAGE.unbuilt(
+    "subscribed_apps messenger_profile personas thread_owner secondary_receivers custom_labels conversations settings",
+    source=_MESSENGER,
+)
+PAGE.unbuilt(
+    "messages message_attachments subscribed_apps messenger_profile personas pass_thread_control take_thread_control"
+    " request_thread_control release_thread_control custom_labels settings",
+    method="POST",
+    source=_MESSENGER,
+)
+PAGE.unbuilt("subscribed_apps messenger_profile", method="DELETE", source=_MESSENGER)

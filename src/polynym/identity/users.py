@@ -219,3 +219,8 @@ async def user_picture(
     if node.row["scoped_by"] == "page" and not _for_pages(ctx, node.row, "picture"):
         raise GraphError(errors.NO_PROFILE)
     return picture_answer(ctx, node.row["name"], type_, width, height, redirect)
+
+
+USER.unbuilt("assigned_pages assigned_business_asset_groups friends", source=_SOURCE)
+USER.unbuilt("accounts", method="POST", source="P: contract graph 4.7")
+USER.unbuilt("access_tokens", method="DELETE", source="P: contract graph 4.3")

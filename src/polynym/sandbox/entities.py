@@ -153,7 +153,10 @@ def refusal(problems: list[Problem], status: int) -> ControlError:
     first = problems[0]
     error = ControlError(status, f"{first.path}: {first.message}" if first.path else first.message, first.path or None)
     error.more = {
-        "problems": [{"line": each.line or None, "path": each.path, "message": each.message} for each in problems]
+        "problems": [
+            {"file": each.file or None, "line": each.line or None, "path": each.path, "message": each.message}
+            for each in problems
+        ]
     }
     return error
 

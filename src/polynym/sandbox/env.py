@@ -53,7 +53,8 @@ async def environment(
 ) -> dict[str, str]:
     """All of KEYS, empty where the world has nothing. `app`, `page` and `person` are keys, names or ids.
 
-    Tokens are made when there are none yet, which logs the page's administrator in to the app. Raises LookupFailedError.
+    In the sandbox tokens are made when there are none yet, which logs the page's administrator in to the app; nobody is
+    logged in like that in production. Raises LookupFailedError.
     """
     ctx = host.ctx()
     choice = await _choose(ctx, app, page)
@@ -139,7 +140,9 @@ async def _of_page(host: Host, ctx: Ctx, choice: Choice) -> dict[str, str]:
     app = choice.app_id
     if admin is None or app is None:
         return values
-    user_token = await ctx.db.transaction(lambda tx: _user_token(ctx.on(tx), admin, app))
+    user_token = await ctx.db.transaction(lambda tx: _user_token(ctx.on(tx), admin, app, make=host.sandbox))
+    if user_token is None:
+        return values
     caller = await host.authenticator.authenticate(ctx.db, user_token)
     values["USER_TOKEN"] = user_token
     values["PAGE_TOKEN"] = await page_tokens.page_token(ctx, caller, page) or ""
@@ -153,11 +156,13 @@ async def _administrator(ctx: Ctx, page: str) -> int | None:
     return next((int(row["person"]) for row in rows if roles.administers_page(row["tasks"].split(","))), None)
 
 
-async def _user_token(ctx: Ctx, person: int, app: str) -> str:
-    """A living token that was made here before, or a new long-lived one with everything granted."""
+async def _user_token(ctx: Ctx, person: int, app: str, *, make: bool) -> str | None:
+    """A living token that was made here before, or (if `make`) a new long-lived one with everything granted."""
     for row in await tokens.shown_tokens(ctx, app, "user", person=person):
         if tokens.scopes_of(row["scopes"]) >= SCOPES:
             return tokens.reveal(ctx, row)
+    if not make:
+        return None
     app_row = await identity.app_row(ctx.db, app)
     assert app_row is not None
     await identity.scoped_id(cast(Tx, ctx.db), ctx.ids, person, app_row["scope"])

@@ -212,5 +212,5 @@ async def app_permissions(
 
 
 NODES: Final = (PERMISSION,)
-ROOTS: Final = (oauth.access_token.root, oauth.revoke.root, inspection.debug_token.root)  # type: ignore[attr-defined]
+ROOTS: Final = (oauth.access_token.root, oauth.revoke.root, oauth.dialog.root, inspection.debug_token.root)  # type: ignore[attr-defined]
 RESOLVERS: Final[tuple[Resolver, ...]] = ()

@@ -187,3 +187,15 @@ def _answer(call: Call, token: str, expires_in: int | None) -> Answer | dict[str
         return Answer(200, text.encode(), content_type=b"text/plain; charset=UTF-8")
     answer: dict[str, Any] = {"access_token": token, "token_type": "bearer"}
     return answer if expires_in is None else answer | {"expires_in": expires_in}
+
+
+@root(
+    "dialog/oauth",
+    methods=("GET", "POST"),
+    doc="The login dialog: known, not built.",
+    source="D: contract graph 4.2",
+    public=True,
+)
+async def dialog(_ctx: Ctx, _call: Call) -> Answer:
+    """Says so; nobody is sent anywhere."""
+    raise GraphError(errors.UNBUILT_EDGE, edge="dialog/oauth", node="Login")

@@ -16,8 +16,8 @@ from polynym.identity.store.rows import BULK_ROWS_MAX, ID_TRIES, Duplicate
 
 _ADD_ID = "INSERT INTO scoped_id (id, person, scope) VALUES (:id, :person, :scope)"
 _ADD_SCOPE = "INSERT INTO person_scope (person, scope, id) VALUES (:person, :scope, :id)"
-#: Rows that one statement inserts when there are many.
-ROWS_A_STATEMENT = 200
+#: Rows that one statement inserts when there are many. More would be slower: SQLite searches its parameters by name.
+ROWS_A_STATEMENT = 40
 _NAMES = [f"{name}{row}" for row in range(ROWS_A_STATEMENT) for name in ("id", "person", "scope")]
 _MANY = {
     one: one.partition("VALUES")[0]
