@@ -367,7 +367,7 @@ def test_a_world_goes_out_and_comes_back(server: Running, tmp_path: Path) -> Non
     assert json.loads(server.call("world", "export", "--json").stdout) == before
     conflict = server.call("world", "load", file)
     assert conflict.returncode == 1
-    assert 'businesses[0].key: "johns" exists already' in conflict.stderr
+    assert conflict.stderr.startswith(f'polynym: {file}:3: businesses[0].key: "johns" exists already\n')
     loaded = json.loads(server.call("world", "reset", "--demo", "--json").stdout)["loaded"]
     assert loaded["people"] == 8
 

@@ -69,6 +69,15 @@ async def test_production_has_no_control_plane_without_a_key_and_no_acts_with_on
         assert reply.status == status, path
 
 
+async def test_production_logs_nobody_in_to_fill_an_environment(plane: Any, db: Db, tmp_path: Path) -> None:
+    settings = config.load({"data_dir": str(tmp_path), "admin_token": "k" * 20}, {}, tmp_path)
+    world = await build(settings, sandbox=False, db=db)
+    reply = await Asgi(world.asgi).get("/_polynym/v1/env", headers={"authorization": f"Bearer {'k' * 20}"})
+    env = reply.json()
+    assert (env["PAGE_ID"], env["USER_TOKEN"], env["PAGE_TOKEN"]) == (THING, "", "")
+    assert (await db.one("SELECT COUNT(*) AS n FROM token"))["n"] == 0  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "message"),
     [

@@ -21,7 +21,7 @@ from tests.support.worlds import worlds
 
 #: Without shrinking: each example is a hundred statements.
 on_one_database = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

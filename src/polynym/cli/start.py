@@ -7,9 +7,12 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -38,7 +41,10 @@ from polynym.wire.signatures import appsecret_proof
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+EMBEDDED: Final = "embedded"
 LOCK_FILE: Final = "lock"
+#: Holds the word "embedded" in a data directory whose world is in the embedded PostgreSQL.
+DATABASE_FILE: Final = "database"
 #: The app and the ids of the ID matching guide's own requests, in the demo world.
 _GUIDE_APP: Final = "259773517400382"
 _GUIDE_ASID: Final = "645195294"
@@ -79,6 +85,10 @@ def _run(config: Config, url_file: Path | None, *, sandbox: bool) -> int:
     logs.set_up(config)
     with explained(config):
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = _remembered(config)
+        if url_file is not None:
+            # An address of an earlier run must not be believed while this one is not ready.
+            url_file.unlink(missing_ok=True)
         with _only_server(config, sandbox=sandbox), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             # Before anything slow, so that a busy port is said at once; the server binds it again.
             bind(config.host, config.port or 0).close()
@@ -90,6 +100,18 @@ def _check_exposure(config: Config) -> None:
     if config.secret_key is None and not _is_loopback(config.host):
         message = f"listening on {config.host} needs POLYNYM_SECRET_KEY (or POLYNYM_SECRET_KEY_FILE) to be set"
         raise CliError(message, USAGE)
+
+
+def _remembered(config: Config) -> Config:
+    """A data directory whose world is in the embedded PostgreSQL stays with it until told otherwise."""
+    marker = config.data_dir / DATABASE_FILE
+    if config.provenance.get("database") == "default" and marker.exists():
+        return replace(config, database=EMBEDDED)
+    if config.database == EMBEDDED:
+        write_atomically(marker, f"{EMBEDDED}\n".encode())
+    else:
+        marker.unlink(missing_ok=True)
+    return config
 
 
 def _is_loopback(host: str) -> bool:
@@ -209,8 +231,15 @@ def _commands(config: Config, url: str, values: Mapping[str, str]) -> list[str]:
         commands.append(_curl(f"{url}/{values['PSID']}?fields={fields}", access_token=token, appsecret_proof=proof))
     given = config.provenance.get("data_dir") != "default"
     option = f" --data-dir {shlex.quote(str(config.data_dir))}" if given else ""
-    commands.append(f'eval "$(polynym env{option})"')
+    commands.append(f'eval "$({_program()} env{option})"')
     return commands
+
+
+def _program() -> str:
+    """How to call this program again: by name if the name leads here, else by path."""
+    path = Path(sys.argv[0])
+    found = shutil.which(path.name)
+    return path.name if found and Path(found).resolve() == path.resolve() else shlex.quote(str(path))
 
 
 def _curl(url: str, **params: str) -> str:
