@@ -277,6 +277,6 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-async def demo(db: Db, tmp_path: Path) -> AsyncIterator[Demo]:
+async def demo(db: Db, tmp_path: Path) -> Demo:
     """The demo world on each engine in turn."""
-    yield await build_demo(db, tmp_path / "data")
+    return await build_demo(db, tmp_path / "data")

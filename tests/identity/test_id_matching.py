@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polynym.graph.paging import Window
-from polynym.identity import problems, store
+from polynym.identity import store
 from polynym.identity.id_matching import pages_id_mapping
 from polynym.identity.nodes import USER
 from polynym.identity.ownership import transfer
@@ -355,7 +355,7 @@ async def test_token_for_business_changes_with_the_owner_and_differs_between_peo
 
 async def test_token_for_business_needs_a_business_that_may_match(world: World) -> None:
     await world.tx(lambda tx: transfer(world.ctx().on(tx), "app", GAME, None))
-    with refused(problems.APP_NEEDS_BUSINESS):
+    with refused(errors.APP_NEEDS_BUSINESS):
         await world.read(world.by_app(GAME), GAME_ASID, "token_for_business")
     await world.tx(lambda tx: store.update_business(tx, NOW_MS, JOHNS, review_state="rejected"))
     with refused(errors.REVIEW_PENDING):
@@ -390,7 +390,7 @@ async def test_mapping_takes_any_number_up_to_200_in_one_statement(world: World,
 
 async def test_mapping_names_the_invalid_ids_or_leaves_them_out(world: World) -> None:
     wrong = [MOVIE_ASID, THING_PSID, "1", "x", "0" + GAME_ASID, GAME]
-    with refused(problems.IDS_INVALID) as refusal:
+    with refused(errors.IDS_INVALID) as refusal:
         await mapping(world, wrong[0], GAME_ASID, *wrong[1:])
     assert refusal.error.data == {"invalid_ids": wrong}
     assert await mapping(world, *wrong, GAME_ASID, ignore=True) == {GAME_ASID: {"id": THING_PSID}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polynym.identity import problems, store
+from polynym.identity import store
 from polynym.wire import errors
 
 from .conftest import (
@@ -126,7 +126,7 @@ async def test_a_page_sees_as_much_as_the_profile_gives(world: World, profile: s
     assert ("profile_pic" in picture) is (profile != "name_only")
 
 
-@pytest.mark.parametrize(("profile", "entry"), [("none", errors.NO_PROFILE), ("denied", problems.PROFILE_DENIED)])
+@pytest.mark.parametrize(("profile", "entry"), [("none", errors.NO_PROFILE), ("denied", errors.PROFILE_DENIED)])
 async def test_a_profile_may_be_closed(world: World, profile: str, entry: Any) -> None:
     await world.tx(lambda tx: store.update_person(tx, world.john, profile=profile))
     with refused(entry):

@@ -59,9 +59,7 @@ async def signed(demo) -> dict[str, str]:
 
 async def test_an_app_reads_the_linked_ids_of_its_user_as_in_the_first_example(demo):
     token = await demo.app_token(MOVIE)
-    reply = await demo.client.get(
-        "/645195294", fields="name,age_range,ids_for_apps,ids_for_pages", access_token=token
-    )
+    reply = await demo.client.get("/645195294", fields="name,age_range,ids_for_apps,ids_for_pages", access_token=token)
     assert reply.status == 200
     assert without_paging(reply.json()) == {
         "name": "John Smith",
@@ -167,7 +165,9 @@ async def test_the_second_page_appears_once_the_person_writes_to_it(demo, signed
     ],
 )
 async def test_a_business_under_review_is_told_so_in_the_documents_words(demo, signed, locale, message):
-    await demo.world.db.run("UPDATE business SET review_state = 'pending', review_due_ms = NULL WHERE id = :id", id=JOHNS)
+    await demo.world.db.run(
+        "UPDATE business SET review_state = 'pending', review_due_ms = NULL WHERE id = :id", id=JOHNS
+    )
     reply = await demo.client.get(f"/{PSID}/ids_for_apps", locale=locale, **signed)
     assert reply.error["message"] == message
     assert reply.code == (403, 200, None)

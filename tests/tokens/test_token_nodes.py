@@ -281,6 +281,11 @@ async def test_a_person_without_tasks_has_no_accounts(world: World) -> None:
 
 
 def test_the_feature_exports_its_declarations() -> None:
-    assert {root.path for root in nodes.ROOTS} == {"oauth/access_token", "oauth/revoke", "debug_token"}
+    assert {root.path for root in nodes.ROOTS} == {
+        "oauth/access_token",
+        "oauth/revoke",
+        "dialog/oauth",
+        "debug_token",
+    }
     assert [node.name for node in nodes.NODES] == ["Permission"]
     assert nodes.RESOLVERS == ()

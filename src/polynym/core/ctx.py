@@ -82,9 +82,8 @@ class Ctx:
     version: tuple[int, int] = (0, 0)
     locale: str = "en_US"
     origin: str = ""
-    #: Messages for `__debug__` (level, text, link) and for the x-polynym-hint header.
+    #: Messages for `__debug__`: level, text, link.
     debug: list[tuple[str, str, str | None]] = field(default_factory=list)
-    hint: str | None = None
 
     def on(self, db: Db) -> Ctx:
         """The same context on another database handle, such as an open transaction."""

@@ -16,6 +16,8 @@ Engine = Literal["sqlite", "postgresql"]
 
 #: What may be stored. True and False are stored as 1 and 0.
 Value = str | int | None
+#: Rows for `many`: all mappings, or all tuples.
+Many = Sequence[Mapping[str, Value]] | Sequence[tuple[Value, ...]]
 
 
 class Row(Protocol):
@@ -52,8 +54,11 @@ class Db(Protocol):
     async def run(self, sql: str, **params: Value) -> int:
         """Execute, and say how many rows changed."""
 
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> None:
-        """Execute once for each mapping of parameters."""
+    async def many(self, sql: str, rows: Many) -> None:
+        """Execute once for each row: mappings of parameters, or tuples in the order in which `sql` names them first.
+
+        Tuples are for loading: on SQLite they bind about twice as fast.
+        """
 
     async def transaction(self, fn: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `fn` so that all it wrote is durable when this returns, and none of it when this raises.

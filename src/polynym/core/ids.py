@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import random
+import struct
 import weakref
 from binascii import b2a_base64
 from collections.abc import Callable
@@ -49,8 +50,13 @@ class Ids:
                 return SCOPED_ID_MIN + number
 
     def scoped_ids(self, count: int) -> list[int]:
-        """That many scoped ids, not checked against each other."""
-        return [self.scoped_id() for _ in range(count)]
+        """That many scoped ids, not checked against each other; eight bytes are drawn for each, all at once."""
+        made: list[int] = []
+        while len(made) < count:
+            wanted = count - len(made)
+            drawn = struct.unpack(f">{wanted}Q", self.bytes(8 * wanted))
+            made += [SCOPED_ID_MIN + number for each in drawn if (number := each >> 11) < _SCOPED_ID_COUNT]
+        return made
 
     def object_id(self) -> str:
         """The public id of anything but a person: 15 digits, which no scoped id has."""

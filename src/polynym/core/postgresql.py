@@ -16,6 +16,7 @@ from polynym.core.db import (
     BadText,
     ConstraintViolation,
     Durability,
+    Many,
     Row,
     StoreError,
     TransactionFailed,
@@ -93,7 +94,7 @@ class PostgresqlTx:
         text, arguments = self._db.prepared(sql, params)
         return _changed(await self._guarded(lambda connection: connection.execute(text, *arguments)))
 
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    async def many(self, sql: str, rows: Many) -> None:
         text, arguments = self._db.prepared_many(sql, rows)
         await self._guarded(lambda connection: connection.executemany(text, arguments))
 
@@ -186,7 +187,7 @@ class PostgresqlDb:
         text, arguments = self.prepared(sql, params)
         return _changed(await self._alone(lambda connection: connection.execute(text, *arguments)))
 
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    async def many(self, sql: str, rows: Many) -> None:
         text, arguments = self.prepared_many(sql, rows)
         await self._alone(lambda connection: connection.executemany(text, arguments))
 
@@ -210,11 +211,11 @@ class PostgresqlDb:
         text, names = self._texts[sql]
         return text, [params[name] for name in names]
 
-    def prepared_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> tuple[str, list[list[Value]]]:
+    def prepared_many(self, sql: str, rows: Many) -> tuple[str, list[Sequence[Value]]]:
         """The text for the server and a list of arguments for each row."""
         self.statements += 1
         text, names = self._texts[sql]
-        return text, [[row[name] for name in names] for row in rows]
+        return text, [row if isinstance(row, tuple) else [row[name] for name in names] for row in rows]
 
     async def _alone(self, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """One statement, which is its own transaction. Never tried twice: it may have been done."""

@@ -24,13 +24,13 @@ _END = re.compile(_OPAQUE + r"| (?P<end>;)", re.VERBOSE | re.DOTALL)
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """`:name` to `$n`, and the names in the order of their numbers; a name used twice has one number."""
+def numbered(sql: str, mark: str = "$") -> tuple[str, tuple[str, ...]]:
+    """`:name` to `$n` (or `?n`), and the names in the order of their numbers; a name used twice has one number."""
     names: dict[str, int] = {}
 
     def replace(found: re.Match[str]) -> str:
         name = found["name"]
-        return found[0] if name is None else f"${names.setdefault(name, len(names) + 1)}"
+        return found[0] if name is None else f"{mark}{names.setdefault(name, len(names) + 1)}"
 
     text = _PARAMETER.sub(replace, sql)
     return text, tuple(names)

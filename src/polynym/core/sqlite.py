@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal, NoReturn, TypeVar
 
 from polynym.core import sql as sql_text
-from polynym.core.db import Durability, Row, TransactionFailed, Tx, Unavailable, Value
+from polynym.core.db import Durability, Many, Row, TransactionFailed, Tx, Unavailable, Value
 from polynym.core.sqlite_engine import (
     REFUSALS,
     SYNCHRONOUS_FULL,
@@ -110,12 +110,14 @@ class SqliteTx:
         except REFUSALS as error:
             raise self._failure(error) from None
 
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    async def many(self, sql: str, rows: Many) -> None:
         self._db.statements += 1
+        in_order = bool(rows) and isinstance(rows[0], tuple)
         try:
             for row in rows:
-                refuse_nul(row)
-            self._connection.executemany(self._db.texts[sql], rows)
+                refuse_nul(row if isinstance(row, tuple) else row.values())
+            text = self._db.texts[sql]
+            self._connection.executemany(sql_text.numbered(text, "?")[0] if in_order else text, rows)
         except REFUSALS as error:
             raise self._failure(error) from None
 
@@ -151,7 +153,7 @@ class SqliteTx:
     def _execute(self, sql: str, params: Mapping[str, Value]) -> sqlite3.Cursor:
         db = self._db
         db.statements += 1
-        refuse_nul(params)
+        refuse_nul(params.values())
         return self._connection.execute(db.texts[sql], params)
 
     def _savepoint(self) -> tuple[sqlite3.Connection, SqliteTx]:
@@ -210,7 +212,7 @@ class SqliteDb:
     async def all(self, sql: str, **params: Value) -> Sequence[Row]:
         self.statements += 1
         try:
-            refuse_nul(params)
+            refuse_nul(params.values())
             return self._reader.execute(self.texts[sql], params).fetchall()
         except REFUSALS as error:
             raise translated_read(error) from None
@@ -218,7 +220,7 @@ class SqliteDb:
     async def one(self, sql: str, **params: Value) -> Row | None:
         self.statements += 1
         try:
-            refuse_nul(params)
+            refuse_nul(params.values())
             row: Row | None = self._reader.execute(self.texts[sql], params).fetchone()
             return row
         except REFUSALS as error:
@@ -227,7 +229,7 @@ class SqliteDb:
     async def run(self, sql: str, **params: Value) -> int:
         return await self.transaction(lambda tx: tx.run(sql, **params))
 
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    async def many(self, sql: str, rows: Many) -> None:
         await self.transaction(lambda tx: tx.many(sql, rows))
 
     async def transaction(self, fn: Callable[[Tx], Awaitable[T]]) -> T:

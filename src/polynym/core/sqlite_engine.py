@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from polynym.core.db import (
     BadText,
@@ -69,9 +69,9 @@ def open_connection(path: str, timeout_s: float) -> sqlite3.Connection:
     return connection
 
 
-def refuse_nul(params: Mapping[str, Value]) -> None:
+def refuse_nul(values: Iterable[Value]) -> None:
     """PostgreSQL has no text with NUL, so SQLite takes none either."""
-    for value in params.values():
+    for value in values:
         if type(value) is str and "\0" in value:
             raise BadText
 

@@ -20,7 +20,7 @@ from polynym.graph.call import Call
 from polynym.graph.expand import Ref
 from polynym.graph.node import Node, Param, root
 from polynym.graph.paging import Window
-from polynym.identity import matching, problems, store
+from polynym.identity import matching, store
 from polynym.identity.apps import APPLICATION, Columns
 from polynym.identity.matching import Standing
 from polynym.identity.pages import PAGE
@@ -195,7 +195,7 @@ async def _token_for_business(ctx: Ctx, row: Columns) -> str:
     assert caller is not None
     standing = await matches.standing_of(ctx.db, caller.app.id)
     if standing.business is None:
-        raise GraphError(problems.APP_NEEDS_BUSINESS, name="token_for_business")
+        raise GraphError(errors.APP_NEEDS_BUSINESS, name="token_for_business")
     await check_gate(ctx, standing)
     business = standing.business
     existing = await matches.business_token(ctx.db, person, business)
@@ -242,7 +242,7 @@ async def pages_id_mapping(
     await check_gate(ctx, found.standing)
     invalid = [text for text, number in numbers.items() if number not in found.ids]
     if invalid and not ignore_invalid_ids:
-        raise GraphError(problems.IDS_INVALID, data={"invalid_ids": invalid})
+        raise GraphError(errors.IDS_INVALID, data={"invalid_ids": invalid})
     if matching.matching_business(found.standing) is None:
         return {}
     psids = ((text, found.ids[number]) for text, number in numbers.items() if number in found.ids)

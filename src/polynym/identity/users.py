@@ -15,7 +15,7 @@ from polynym.graph.call import Answer
 from polynym.graph.expand import Ref
 from polynym.graph.node import Node
 from polynym.graph.paging import Window
-from polynym.identity import formats, problems, store
+from polynym.identity import formats, store
 from polynym.identity.apps import Columns
 from polynym.identity.pictures import PICTURE_PARAMS, picture_answer, picture_object, picture_url
 from polynym.wire import errors
@@ -110,7 +110,7 @@ def _for_pages(ctx: Ctx, row: Columns, name: str) -> bool:
     if row["profile"] == "none":
         raise GraphError(errors.NO_PROFILE)
     if row["profile"] == "denied":
-        raise GraphError(problems.PROFILE_DENIED)
+        raise GraphError(errors.PROFILE_DENIED)
     return name in _SEEN_BY_PAGES[row["profile"]]
 
 

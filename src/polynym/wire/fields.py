@@ -87,7 +87,11 @@ def _joined(text: str) -> str:
         raise _syntax(text, _skip(text, 0), "Expected name.") from None
     if not all(isinstance(item, str) for item in items):
         raise _syntax(text, _skip(text, 0), "Expected name.")
-    return ",".join(items)
+    joined = ",".join(items)
+    # JSON can write what UTF-8 cannot: half of a surrogate pair.
+    if "\0" in joined or joined.encode(errors="ignore").decode() != joined:
+        raise _syntax(text, _skip(text, 0), "Expected name.")
+    return joined
 
 
 def _skip(text: str, position: int) -> int:

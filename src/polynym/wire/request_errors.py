@@ -170,6 +170,19 @@ NO_PROFILE = Error(
     "NO_PROFILE", 100, "(#100) No profile available for this user.", "K",
     "A page-scoped id whose profile cannot be read.", 2018218,
 )
+PROFILE_DENIED = Error(
+    "PROFILE_DENIED", 100, "(#100) Insufficient permission to access user profile.",
+    "C contract messenger, error table", "The person did not agree to share the profile with the page.", 2018247,
+)
+APP_NEEDS_BUSINESS = Error(
+    "APP_NEEDS_BUSINESS", 100, "(#100) The app must be owned by a business to use {name}",
+    "D an error exists; wording ours", "token_for_business of an app without a business.",
+)
+IDS_INVALID = Error(
+    "IDS_INVALID", 100, "(#100) Some of the user ids are not app-scoped ids of this app",
+    "D docs/pages/support/psid-api: error_data lists them; wording ours",
+    "pages_id_mapping without ignore_invalid_ids; error_data is the ids under `invalid_ids`.",
+)
 INVALID_CURSOR = Error(
     "INVALID_CURSOR", 100, "(#100) Invalid cursors values", "K",
     "A cursor that was altered, is from elsewhere, or outlived its list.",

@@ -7,7 +7,6 @@ the link. Each statement touches one key of one table, so that both tables can b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from operator import itemgetter
 
 from polynym.core.db import Db, Tx, UniqueViolation
@@ -15,18 +14,7 @@ from polynym.core.ids import Ids
 from polynym.identity.store.rows import BULK_ROWS_MAX, ID_TRIES, Duplicate
 
 _ADD_ID = "INSERT INTO scoped_id (id, person, scope) VALUES (:id, :person, :scope)"
-_ADD_SCOPE = "INSERT INTO person_scope (person, scope, id) VALUES (:person, :scope, :id)"
-#: Rows that one statement inserts when there are many. More would be slower: SQLite searches its parameters by name.
-ROWS_A_STATEMENT = 40
-_NAMES = [f"{name}{row}" for row in range(ROWS_A_STATEMENT) for name in ("id", "person", "scope")]
-_MANY = {
-    one: one.partition("VALUES")[0]
-    + "VALUES "
-    + ", ".join(
-        one.partition("VALUES")[2].replace(",", f"{row},").replace(")", f"{row})") for row in range(ROWS_A_STATEMENT)
-    )
-    for one in (_ADD_ID, _ADD_SCOPE)
-}
+_ADD_SCOPE = "INSERT INTO person_scope (id, person, scope) VALUES (:id, :person, :scope)"
 _OF = "SELECT id FROM person_scope WHERE person = :person AND scope = :scope"
 
 
@@ -83,18 +71,9 @@ async def add_scoped_ids(tx: Tx, rows: Sequence[tuple[int, int, int]]) -> None:
     """
     for start in range(0, len(rows), BULK_ROWS_MAX):
         part = sorted(rows[start : start + BULK_ROWS_MAX])
-        await _insert_all(tx, _ADD_ID, part)
+        await tx.many(_ADD_ID, part)
         part.sort(key=itemgetter(1, 2))
-        await _insert_all(tx, _ADD_SCOPE, part)
-
-
-async def _insert_all(tx: Tx, one: str, rows: Sequence[tuple[int, int, int]]) -> None:
-    """Many rows a statement: on both engines far cheaper than a statement a row. What is left over goes row by row."""
-    whole = len(rows) // ROWS_A_STATEMENT * ROWS_A_STATEMENT
-    for start in range(0, whole, ROWS_A_STATEMENT):
-        values = chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])
-        await tx.run(_MANY[one], **dict(zip(_NAMES, values, strict=True)))
-    await tx.many(one, [dict(zip(("id", "person", "scope"), row, strict=True)) for row in rows[whole:]])
+        await tx.many(_ADD_SCOPE, part)
 
 
 async def mint_many(tx: Tx, ids: Ids, pairs: Sequence[tuple[int, int]]) -> list[int]:
