@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 import polynym
 from polynym.core import embedded
@@ -31,6 +32,10 @@ from tests.support.demo import Demo, build_demo
 
 PACKAGE = Path(polynym.__file__).parent
 #: In the order in which they may depend on each other.
+#: A slow machine is no finding; how fast something is, `bench/` says.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 FEATURES = tuple(
     PACKAGE / name
     for name in (

@@ -41,6 +41,8 @@ class _Counter:
     others: int = 0
     total: int = 0
     bucket: int = -1
+    #: When the users behind the quota were last counted; that costs too much for every exchange.
+    counted_ms: int | None = None
 
     def add(self, now_ms: int) -> int:
         bucket = now_ms // self.bucket_ms
@@ -128,7 +130,9 @@ class Usage:
                 _put_back(busy, taken)
                 raise
         for (kind, asset), counter in busy.items():
-            counter.quota = _quota(kind, await self._users(db, kind, asset))
+            if counter.counted_ms is None or abs(now_ms - counter.counted_ms) >= _MINUTE_MS:
+                counter.counted_ms = now_ms
+                counter.quota = _quota(kind, await self._users(db, kind, asset))
 
     @staticmethod
     async def _share(db: Db, process: str, now_ms: int, busy: _Counters, taken: _Taken) -> None:

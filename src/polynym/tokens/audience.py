@@ -6,8 +6,8 @@ from typing import Final
 
 from polynym.core.db import Db
 
-#: Counting stops here: a quota for this many users is out of anybody's reach.
-ENOUGH: Final = 100_000
+#: Counting stops here: a quota for this many users is out of a process's reach.
+ENOUGH: Final = 10_000
 
 _APP: Final = """
 SELECT count(*) AS users FROM (SELECT DISTINCT person FROM app_grant WHERE app = :asset LIMIT :enough) AS granted

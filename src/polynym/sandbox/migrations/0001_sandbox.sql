@@ -16,3 +16,4 @@ CREATE TABLE contact (
   message  TEXT,
   PRIMARY KEY (person, scope)
 );
+CREATE INDEX contact_scope ON contact (scope);

@@ -9,7 +9,7 @@ CREATE TABLE app_grant (
   granted_ms BIGINT NOT NULL,
   PRIMARY KEY (person, app, scope)
 );
-CREATE INDEX app_grant_app ON app_grant (app);
+CREATE INDEX app_grant_app ON app_grant (app, person);
 
 -- One row a token. `hash` is a keyed hash; `sealed` (AES-GCM) only for tokens that the API must show again.
 -- `scopes` is `,a,b,` so that one statement can take one scope out; `targets` is a JSON object of scope -> ids.
