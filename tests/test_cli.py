@@ -305,7 +305,7 @@ def test_the_first_screen_holds_the_requests_of_the_guide(tmp_path: Path) -> Non
         assert answer["name"] == "John Smith"
         assert [entry["id"] for entry in answer["ids_for_apps"]["data"]] == ["10152368852405295", "645195294"]
         assert [entry["id"] for entry in answer["ids_for_pages"]["data"]] == ["12345123"]
-    assert commands[2] == ["eval", f"$(polynym env --data-dir {tmp_path})"]
+    assert commands[2] == ["eval", f"$({sys.executable} -m polynym.cli env --data-dir {tmp_path})"]
     process.terminate()
     process.communicate(timeout=READY_S)
 

@@ -238,6 +238,8 @@ def _commands(config: Config, url: str, values: Mapping[str, str]) -> list[str]:
 def _program() -> str:
     """How to call this program again: by name if the name leads here, else by path."""
     path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m polynym.cli"
     found = shutil.which(path.name)
     return path.name if found and Path(found).resolve() == path.resolve() else shlex.quote(str(path))
 
