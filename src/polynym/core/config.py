@@ -202,7 +202,7 @@ SETTINGS: tuple[Setting, ...] = (
         "graph_version",
         "version",
         "oldest",
-        "What calls without a version are served by: oldest (the oldest usable one, as the platform does), newest, v19.0 …",
+        "What serves calls without a version: oldest (the oldest usable one, as on the platform), newest, or one such as v19.0.",
         _version,
     ),
     Setting(
