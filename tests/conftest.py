@@ -239,7 +239,8 @@ async def _tables(connection: asyncpg.Connection) -> list[str]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Db]:
     """A connected database, closed at the end."""
-    database = await connect(url)
+    # Patient: a busy machine is no finding. Tests about time-outs open their own.
+    database = await connect(url, acquire_timeout_s=60.0, command_timeout_s=120.0)
     try:
         yield database
     finally:

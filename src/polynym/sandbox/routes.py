@@ -132,6 +132,8 @@ class _Plane:
             return _refused(ControlError(503, "the database does not answer now"))
 
     def _check(self, request: Request) -> None:
+        if not request.scope["query_string"].isascii():
+            raise ControlError(400, "the query is not percent-encoded", "query", "encode it as UTF-8, then with %XX")
         if self._host.sandbox and not _is_loopback(request.headers.get("host", "")):
             raise ControlError(421, "the control plane answers to loopback names only", None, "use http://127.0.0.1")
         if self._key is None:

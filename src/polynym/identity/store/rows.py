@@ -15,7 +15,7 @@ AssetKind = Literal["app", "page"]
 #: Digits of the largest number that a column holds.
 ID_DIGITS_MAX: Final = 19
 #: Rows of one bulk insert; bounds the memory that loading takes, and how long one statement holds the database.
-BULK_ROWS_MAX: Final = 10_000
+BULK_ROWS_MAX: Final = 2_000
 #: Random ids are tried this often; with 15 to 17 digits a second try is already a curiosity.
 ID_TRIES: Final = 8
 
