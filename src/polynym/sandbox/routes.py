@@ -77,7 +77,12 @@ def control_plane(host: Host, openapi: OpenApi | None = None) -> Starlette:
         Route(f"{PREFIX}/openapi.json", plane.document, methods=["GET"]),
         Route("/{path:path}", plane.call, methods=["GET", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"]),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={404: _nothing, 405: _nothing})
+
+
+async def _nothing(_request: Request, _error: Exception) -> Response:
+    """What no route takes, such as a path with a line break or an unknown verb, is answered like any unknown call."""
+    return _refused(ControlError(404, "there is no such call", None, f"calls begin with {PREFIX}/"))
 
 
 async def _live(_request: Request) -> Response:
@@ -132,6 +137,8 @@ class _Plane:
             return _refused(ControlError(503, "the database does not answer now"))
 
     def _check(self, request: Request) -> None:
+        if not request.scope["path"].isprintable():
+            raise ControlError(404, "there is no such call", None, f"calls begin with {PREFIX}/")
         if not request.scope["query_string"].isascii():
             raise ControlError(400, "the query is not percent-encoded", "query", "encode it as UTF-8, then with %XX")
         if self._host.sandbox and not _is_loopback(request.headers.get("host", "")):
