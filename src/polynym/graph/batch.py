@@ -204,11 +204,11 @@ async def _perform(run: _Run, item: Item) -> _Done:
             outer.caller = call.caller
     except GraphError as error:
         result = http.graph.error(call, error)
-    status, headers, body = http.encode(call, result)
-    slot: dict[str, Any] = {"code": status}
+    reply = http.encode(call, result)
+    slot: dict[str, Any] = {"code": reply.status}
     if run.with_headers:
-        slot["headers"] = [{"name": name.decode(), "value": value.decode("latin-1")} for name, value in headers]
-    slot["body"] = None if status == NOT_MODIFIED else body.decode(errors="replace")
+        slot["headers"] = [{"name": name.decode(), "value": value.decode("latin-1")} for name, value in reply.headers]
+    slot["body"] = None if reply.status == NOT_MODIFIED else reply.body.decode(errors="replace")
     if item.name is not None and not result.error:
         run.results[item.name] = result.value
     return _Done(slot, not result.error)

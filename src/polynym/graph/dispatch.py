@@ -22,6 +22,7 @@ from polynym.graph.expand import Plan, Reading, Ref
 from polynym.graph.metadata import metadata, with_debug
 from polynym.graph.node import Edge, Method, Node, Root
 from polynym.graph.params import ID_DIGITS_MAX, read_params, truthy
+from polynym.graph.prepared import Prepared, may_keep
 from polynym.graph.registry import Registry
 from polynym.graph.usage import Usage
 from polynym.wire import errors, limits
@@ -32,6 +33,8 @@ log = structlog.get_logger("polynym.graph")
 METHODS: Final = {"GET": "GET", "HEAD": "GET", "POST": "POST", "PUT": "POST", "DELETE": "DELETE"}
 #: Since this version a call without a token is answered by the newer gateway (contract graph 2.4).
 NEW_GATEWAY: Final = (18, 0)
+#: Segments of the path of an edge.
+NODE_AND_EDGE: Final = 2
 VERSION_LIKE: Final = re.compile(r"v[0-9]{1,4}(\.[0-9]{1,4})?\Z")
 #: When to come back after the storage did not answer.
 RETRY_AFTER_S: Final = b"1"
@@ -47,8 +50,9 @@ class Tokens(Protocol):
         """The caller of a living token; raises the error of a dead or unknown one."""
 
     def check_proof(
-        self, caller: Caller, params: Mapping[str, Any], repeated: frozenset[str], now_ms: int, *, required: bool
-    ) -> None:
+        self, caller: Caller, params: Mapping[str, Any], repeated: frozenset[str], now_ms: Callable[[], int],
+        *, required: bool,
+    ) -> None:  # fmt: skip
         """Refuse a proof that is missing where it is demanded, or present and wrong."""
 
 
@@ -66,11 +70,16 @@ class Graph:
         self.missed: Counter[str] = Counter()
         self._context = context
 
-    async def answer(self, call: Call) -> Answer:
-        """The answer to a call; every failure becomes an error answer, and only a bug becomes a 500."""
+    async def answer(self, call: Call, prepared: Prepared | None = None, node_id: str = "") -> Answer:
+        """The answer to a call; every failure becomes an error answer, and only a bug becomes a 500.
+
+        With `prepared` the call was asked before, of another node: `may_repeat` says whether it may be answered like that.
+        """
         ctx = self._context()
         ctx.version, ctx.locale, ctx.origin = call.version, call.locale, call.origin
         try:
+            if prepared is not None:
+                return await self._answer_again(ctx, prepared, node_id)
             return await self._answer(ctx, call)
         except GraphError as error:
             return self.error(call, error)
@@ -80,7 +89,8 @@ class Graph:
             log.warning("storage unavailable", reason=str(error))
             return self.error(call, GraphError(errors.UNAVAILABLE))
         except Exception:
-            log.exception("unhandled error", path="/".join(call.segments), method=call.method)
+            asked = "/".join((node_id, *call.segments[1:]) if prepared is not None else call.segments)
+            log.exception("unhandled error", path=asked, method=call.method)
             return self.error(call, GraphError(errors.UNKNOWN))
 
     def error(self, call: Call, error: GraphError) -> Answer:
@@ -112,6 +122,33 @@ class Graph:
             raise GraphError(errors.UNKNOWN_PATH, path="/" + "/".join(segments[1:]))
         return await self._node(ctx, call, method, segments[0], "/".join(segments[1:]))
 
+    # ------------------------------------------------------------------------------------------- asked before
+
+    def prepare(self, call: Call) -> Prepared | None:
+        """What is worth keeping of a call that was answered; None when its text alone does not decide."""
+        if len(call.segments) != NODE_AND_EDGE or not may_keep(call):
+            return None
+        edge = self.registry.direct(call.segments[1], "GET")
+        if edge is None or edge.returns is None:
+            return None
+        plan = expand.plan_for(edge.returns, call.params, call.version, edge.default_fields)
+        return Prepared(call, edge, plan, read_params(edge.params, call.params))
+
+    def may_repeat(self, prepared: Prepared, node_id: str) -> bool:
+        """Whether a read asked before may be answered for another node: the token still means the same caller."""
+        caller = prepared.call.caller
+        assert caller is not None
+        return self.tokens.cached(caller.token) is caller and len(node_id) <= ID_DIGITS_MAX and numeric(node_id)
+
+    async def _answer_again(self, ctx: Ctx, prepared: Prepared, node_id: str) -> Answer:
+        call = prepared.call
+        caller = ctx.caller = call.caller
+        assert caller is not None
+        self.usage.charge(caller, ctx.clock.now_ms())
+        reading = Reading(ctx, call, self.cursors)
+        node, edge, plan, arguments = Ref(node_id, None), prepared.edge, prepared.plan, prepared.arguments
+        return Answer(200, await expand.connection(reading, edge, node, plan, arguments, call.params, call.query))
+
     # ------------------------------------------------------------------------------------------- who asks
 
     async def _caller(self, ctx: Ctx, call: Call, *, me: bool, public: bool) -> None:
@@ -135,7 +172,7 @@ class Graph:
 
     def _check_proof(self, ctx: Ctx, call: Call, *, required: bool) -> None:
         if ctx.caller is not None:
-            self.tokens.check_proof(ctx.caller, call.params, call.repeated, ctx.clock.now_ms(), required=required)
+            self.tokens.check_proof(ctx.caller, call.params, call.repeated, ctx.clock.now_ms, required=required)
 
     def _check_kind(self, ctx: Ctx, allowed: tuple[str, ...], wrong: Error | None) -> None:
         caller = ctx.caller
@@ -159,7 +196,8 @@ class Graph:
             return
         demanded = edge.proof if not expanded or edge.proof_expanded is None else edge.proof_expanded
         self._check_proof(ctx, call, required=caller.kind in demanded)
-        self._check_kind(ctx, edge.tokens, edge.wrong_token)
+        if caller.kind not in edge.tokens:
+            self._check_kind(ctx, edge.tokens, edge.wrong_token)
         if edge.scope is not None and caller.kind != "app" and edge.scope not in caller.scopes:
             raise GraphError(errors.PERMISSION_REQUIRED, permission=edge.scope)
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Event, TimerHandle, Transport
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from polynym.graph import refusal
 from polynym.graph.bounds import GuardLimits, peer_of
 from polynym.graph.framing import body_max, check_sizes, check_target, plain_head
 from polynym.graph.patience import IdleWatch, SlowWatch, StallWatch
 from polynym.graph.refusal import Refusal, RefusedError, render
+from polynym.graph.whole import WHOLE
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -305,6 +307,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.scope["http_version"] not in _VERSIONS:
             cycle.response_complete = True
             raise RefusedError(refusal.VERSION)
+        cycle.scope["extensions"] = cast("Any", {WHOLE: partial(_answer_whole, cycle)})
         HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -480,6 +483,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._linger_timer = self.loop.call_later(self.limits.linger_s, self.transport.abort)
+
+
+def _answer_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
+    """The extension of `graph/whole.py`: uvicorn's `send` for an answer that is ready, with one write for all of it."""
+    flow = cycle.flow
+    if cycle.response_started or cycle.disconnected or not cycle.keep_alive or flow.write_paused:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    lines = [b"%b: %b\r\n" % header for header in cycle.default_headers]
+    cycle.transport.write(b"".join((STATUS_LINE[status], *lines, head, b"\r\n", body)))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -19,9 +19,11 @@ from polynym.core.ids import Ids
 from polynym.graph import batch
 from polynym.graph.bag import Bag, parse_body, parse_pairs
 from polynym.graph.call import Answer, Call
-from polynym.graph.dispatch import METHODS, Graph
+from polynym.graph.dispatch import METHODS, NODE_AND_EDGE, Graph
 from polynym.graph.params import truthy
 from polynym.graph.path import split_path
+from polynym.graph.prepared import TEXT_BYTES_MAX, PreparedReads, Text
+from polynym.graph.whole import WHOLE, Headers, Whole, header_lines
 from polynym.wire import errors, limits
 from polynym.wire.errors import GraphError
 from polynym.wire.versions import DEFAULT, NEWEST, Policy, Version, effective, parse_version, version_text
@@ -29,7 +31,6 @@ from polynym.wire.versions import DEFAULT, NEWEST, Policy, Version, effective, p
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 log = structlog.get_logger("polynym.graph")
 
@@ -60,8 +61,32 @@ _PREFLIGHT: Final[Headers] = [
 _BATCH_PATHS: Final = ((), ("me",))
 _BODY_METHODS: Final = frozenset(("POST", "PUT", "DELETE"))
 _OK: Final = 200
+#: Headers that decide about the answer to a read, Host aside.
+_DECIDING: Final = frozenset((b"authorization", b"if-none-match"))
 _NOT_MODIFIED: Final = 304
+_NO_EXTENSIONS: Final[dict[str, Any]] = {}
 _encoder: Final = msgspec.json.Encoder()
+
+
+class Fixed(NamedTuple):
+    """Headers that many answers share, and the same rendered."""
+
+    headers: Headers
+    lines: bytes
+
+
+class Reply(NamedTuple):
+    """An answer as it goes out. `fixed` is None when something in it took the place of the usual headers."""
+
+    status: int
+    fixed: Fixed | None
+    more: Headers
+    body: bytes
+
+    @property
+    def headers(self) -> Headers:
+        """All headers but Content-Length."""
+        return self.more if self.fixed is None else self.fixed.headers + self.more
 
 
 class GraphHttp:
@@ -78,21 +103,30 @@ class GraphHttp:
         self._unversioned = _configured(unversioned)
         self._locale = locale
         self._public_url = public_url.rstrip("/") if public_url else None
-        self._version_headers: dict[Version, tuple[bytes, bytes]] = {}
+        self.prepared = PreparedReads()
+        self._fixed: dict[tuple[Version, bool], Fixed] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        if scope["method"] == "OPTIONS":
-            status, headers, body = self._preflight(scope)
-        else:
-            status, headers, body = await self.respond(scope, receive)
+        method = scope["method"]
+        reply = self._preflight(scope) if method == "OPTIONS" else await self.respond(scope, receive)
+        status, fixed, more, body = reply
         if status != _NOT_MODIFIED:
-            headers.append((b"Content-Length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            more.append((b"Content-Length", b"%d" % len(body)))
+        if fixed is not None and method != "HEAD":
+            whole: Whole | None = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
+            if whole is not None and whole(status, fixed.lines + header_lines(more), body):
+                return
+        await send({"type": "http.response.start", "status": status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
-    async def respond(self, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes]:
-        """Status, headers and body for one request."""
+    async def respond(self, scope: Scope, receive: Receive) -> Reply:
+        """The reply to one request."""
+        requested, segments = split_path(scope["path"])
+        text = self._text(scope, requested, segments)
+        prepared = None if text is None else self.prepared.find(text)
+        if prepared is not None and self.graph.may_repeat(prepared, segments[0]):
+            return self.encode(prepared.call, await self.graph.answer(prepared.call, prepared, segments[0]))
         call = Call("GET", (), DEFAULT, {}, locale=self._locale)
         try:
             await self._read(call, scope, receive)
@@ -100,15 +134,35 @@ class GraphHttp:
             return self.encode(call, self.graph.error(call, error))
         if "batch" in call.params and call.method == "POST" and call.segments in _BATCH_PATHS:
             return self.encode(call, await batch.answer(self, call))
-        return self.encode(call, await self.graph.answer(call))
+        answer = await self.graph.answer(call)
+        if text is not None and not answer.error and (fresh := self.graph.prepare(call)) is not None:
+            self.prepared.keep(text, fresh)
+        return self.encode(call, answer)
 
-    def _preflight(self, scope: Scope) -> tuple[int, Headers, bytes]:
+    def _text(self, scope: Scope, requested: Version | None, segments: tuple[str, ...]) -> Text | None:
+        """What a read is remembered by; None for a call that something besides its text decides."""
+        query: bytes = scope["query_string"]
+        if requested is None or len(segments) != NODE_AND_EDGE or len(query) > TEXT_BYTES_MAX:
+            return None
+        if scope["method"] != "GET" or self._policy != "exact":
+            return None
+        host = b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name in _DECIDING:
+                return None
+        return query, segments[1], requested, host, scope["scheme"]
+
+    def _preflight(self, scope: Scope) -> Reply:
         """The answer to OPTIONS: yes to everything, with the headers that every answer carries."""
         call = Call("OPTIONS", (), self.version(split_path(scope["path"])[0]), {})
         return self.encode(call, Answer(_OK, b"", list(_PREFLIGHT)))
 
     def version(self, requested: Version | None) -> Version:
         """The version a call is served by; an unversioned one gets the configured or the oldest usable version."""
+        if requested is not None and self._policy == "exact":
+            return requested
         if requested is None and self._unversioned is not None:
             return self._unversioned
         return effective(requested, self._policy, self._clock.now_ms())
@@ -117,18 +171,17 @@ class GraphHttp:
         requested, call.segments = split_path(scope["path"])
         call.version = self.version(requested)
         call.method = scope["method"]
-        bag = Bag()
         content_type = _read_headers(call, scope)
         if self._public_url is not None:
             call.origin = self._public_url
         if scope["query_string"]:
-            bag.query, bag.repeated = parse_pairs(scope["query_string"])
-            bag.values = dict(bag.query)
-        call.params, call.query = bag.values, bag.query
+            call.query, call.repeated = parse_pairs(scope["query_string"])
+            call.params = call.query.copy()
         # The body of a GET is ignored: a token in it is no token (contract graph 1.3).
         if call.method in _BODY_METHODS and (body := await _body(receive, content_type)):
+            bag = Bag(call.params, call.query, repeated=call.repeated)
             parse_body(body, content_type, bag)
-        call.files, call.repeated = bag.files, bag.repeated
+            call.files, call.repeated = bag.files, bag.repeated
         self.settle(call)
 
     def settle(self, call: Call) -> None:
@@ -148,7 +201,7 @@ class GraphHttp:
         """Take a token, or a name and password, from an Authorization header."""
         _read_authorization(call, value)
 
-    def encode(self, call: Call, answer: Answer) -> tuple[int, Headers, bytes]:
+    def encode(self, call: Call, answer: Answer) -> Reply:
         """The bytes of an answer: envelope, ETag, JSONP, pretty printing and all response headers."""
         try:
             return self._encode(call, answer)
@@ -157,7 +210,7 @@ class GraphHttp:
             log.exception("unhandled error", path="/".join(call.segments), method=call.method)
             return self._encode(call, self.graph.error(call, GraphError(errors.UNKNOWN)))
 
-    def _encode(self, call: Call, answer: Answer) -> tuple[int, Headers, bytes]:
+    def _encode(self, call: Call, answer: Answer) -> Reply:
         request_id, trace_id, debug = self._ids.request_ids()
         status, params = answer.status, call.params
         content_type = answer.content_type or JSON
@@ -170,36 +223,38 @@ class GraphHttp:
         is_json = content_type is JSON and body != b""
         if "pretty" in params and is_json and truthy(params["pretty"]):
             body = msgspec.json.format(body, indent=3)
-        headers = [
-            self._version_header(call.version),
+        usual = self._fixed_headers(call.version, answer.error)
+        fixed: Fixed | None = usual
+        more = [
             (b"x-fb-request-id", request_id.encode()),
             (b"x-fb-trace-id", trace_id.encode()),
             (b"x-fb-debug", debug.encode()),
-            *_ALWAYS,
-            _ERROR_CACHE if answer.error else _OK_CACHE,
             (b"Content-Type", content_type),
         ]
         if call.caller is not None:
-            headers += self.graph.usage.headers(call.caller)
-        if answer.headers:
-            headers = _overridden(headers, answer.headers)
-        if "callback" in params and is_json and (wrapped := _jsonp(params["callback"], body)) is not None:
+            more += self.graph.usage.headers(call.caller)
+        wrapped = _jsonp(params["callback"], body) if "callback" in params and is_json else None
+        other = [*answer.headers, (b"Content-Type", JAVASCRIPT)] if wrapped is not None else answer.headers
+        if other:
+            fixed, more = None, _overridden(usual.headers + more, other)
+        if wrapped is not None:
             status, body = _OK, wrapped
-            headers = _overridden(headers, [(b"Content-Type", JAVASCRIPT)])
         elif answer.error:
             status = _OK if truthy(params.get("suppress_http_code")) else status
         elif status == _OK and METHODS.get(call.method) == "GET":
             tag = b'"' + hashlib.sha1(body, usedforsecurity=False).hexdigest().encode() + b'"'
-            headers.append((b"ETag", tag))
+            more.append((b"ETag", tag))
             if call.if_none_match is not None and _names_tag(call.if_none_match, tag.decode()):
                 status, body = _NOT_MODIFIED, b""
-        return status, headers, body
+        return Reply(status, fixed, more, body)
 
-    def _version_header(self, version: Version) -> tuple[bytes, bytes]:
-        header = self._version_headers.get(version)
-        if header is None:
-            header = self._version_headers[version] = (b"facebook-api-version", version_text(version).encode())
-        return header
+    def _fixed_headers(self, version: Version, error: bool) -> Fixed:
+        fixed = self._fixed.get((version, error))
+        if fixed is None:
+            cache = _ERROR_CACHE if error else _OK_CACHE
+            headers = [(b"facebook-api-version", version_text(version).encode()), *_ALWAYS, cache]
+            fixed = self._fixed[version, error] = Fixed(headers, header_lines(headers))
+        return fixed
 
 
 def _configured(unversioned: str | None) -> Version | None:
