@@ -96,10 +96,14 @@ class World:
         """The whole server as one ASGI callable: host check, control plane, graph."""
         if scope["type"] != "http":
             return
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        host = b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+                break
         path: str = scope["path"]
-        if not host_allowed(host, self.config.accepted_hosts):
-            await _refuse(send, GraphError(errors.WRONG_HOST, host=host[:80]), self.ids)
+        if not host_allowed(host.decode("latin-1"), self.config.accepted_hosts):
+            await _refuse(send, GraphError(errors.WRONG_HOST, host=host[:80].decode("latin-1")), self.ids)
         elif path.startswith(CONTROL_PREFIX):
             await self.control()(scope, receive, send)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -57,7 +57,7 @@ def test_only_a_verified_business_that_is_no_provider_may_match(
 def test_the_verdict_looks_at_the_business_and_not_at_the_id_or_the_page(
     standing: Standing, mode: ReviewMode, now_ms: int, visible: bool, page_business: str | None
 ) -> None:
-    other = replace(standing, visible=visible, page=not standing.page, page_business=page_business)
+    other = standing._replace(visible=visible, page=not standing.page, page_business=page_business)
     assert review(standing, mode, now_ms) == review(other, mode, now_ms)
 
 
@@ -72,14 +72,14 @@ def test_an_unreviewed_business_waits_unless_reviews_are_instant(mode: ReviewMod
 
 @given(times, st.integers(-10, 10))
 def test_a_review_is_over_at_the_very_instant_it_is_due(due_ms: int, delta: int) -> None:
-    pending = replace(owned, review_state="pending", review_due_ms=due_ms)
+    pending = owned._replace(review_state="pending", review_due_ms=due_ms)
     assert review(pending, "delayed", due_ms + delta) == (Verdict(True, "approve") if delta >= 0 else Verdict(False))
     assert review(pending, "reject", due_ms + delta) == (Verdict(False, "reject") if delta >= 0 else Verdict(False))
 
 
 @given(modes, times)
 def test_a_pending_review_without_a_due_time_waits_for_somebody(mode: ReviewMode, now_ms: int) -> None:
-    assert review(replace(owned, review_state="pending"), mode, now_ms) == Verdict(False)
+    assert review(owned._replace(review_state="pending"), mode, now_ms) == Verdict(False)
 
 
 def test_a_business_that_nobody_owns_is_not_reviewed() -> None:

@@ -19,6 +19,8 @@ DAY_MS = 24 * HOUR_MS
 EARLIEST_MS = 0
 LATEST_MS = 4_102_444_800_000
 SCALE_MAX = 1_000_000
+#: The permille at which a sandbox's second is a real one.
+SCALE_REAL = 1_000
 
 _UNIT_MS = {"d": DAY_MS, "h": HOUR_MS, "m": MINUTE_MS, "s": SECOND_MS, "ms": 1}
 _DURATION = re.compile(r"(?:\d{1,15}(?:d|h|ms|m|s))+", re.ASCII)
@@ -58,8 +60,11 @@ class Setting:
         """The sandbox's time at a system time, kept within its bounds."""
         if self.frozen_ms is not None:
             return self.frozen_ms
-        now_ms = self.base_ms + (system_ms - self.anchor_ms) * self.scale_permille // 1_000
-        return min(max(now_ms, EARLIEST_MS), LATEST_MS)
+        passed_ms = system_ms - self.anchor_ms
+        if self.scale_permille != SCALE_REAL:
+            passed_ms = passed_ms * self.scale_permille // 1_000
+        now_ms = self.base_ms + passed_ms
+        return now_ms if EARLIEST_MS <= now_ms <= LATEST_MS else min(max(now_ms, EARLIEST_MS), LATEST_MS)
 
     def moved_to(self, now_ms: int, system_ms: int, scale_permille: int | None = None) -> Setting:
         """The same clock, frozen or running, showing `now_ms` at this system time. Raises ValueError outside bounds."""
@@ -91,12 +96,14 @@ class SandboxClock:
 
     def __init__(self, system: Clock | None = None) -> None:
         self._system = system or SystemClock()
-        system_ms = self._system.now_ms()
+        # Bound once: every call of the graph asks for the time.
+        self._system_ms = self._system.now_ms
+        system_ms = self._system_ms()
         self._setting = Setting(system_ms, system_ms)
         self._last_ms = EARLIEST_MS
 
     def now_ms(self) -> int:
-        now_ms = self._setting.at(self._system.now_ms())
+        now_ms = self._setting.at(self._system_ms())
         if now_ms < self._last_ms:
             return self._last_ms
         self._last_ms = now_ms

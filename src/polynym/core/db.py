@@ -21,10 +21,10 @@ Many = Sequence[Mapping[str, Value]] | Sequence[tuple[Value, ...]]
 
 
 class Row(Protocol):
-    """One row: `row["name"]`, or `dict(row)`."""
+    """One row: `row["name"]`, `dict(row)`, or by position as a tuple."""
 
-    def __getitem__(self, key: str, /) -> Any:
-        """The column of that name."""
+    def __getitem__(self, key: Any, /) -> Any:
+        """The column of that name or at that place; a slice gives a tuple."""
 
     def keys(self) -> Any:
         """The column names, in the statement's order."""

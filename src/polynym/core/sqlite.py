@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from functools import partial
+from operator import itemgetter
 from typing import Any, Literal, NoReturn, TypeVar
 
 from polynym.core import sql as sql_text
@@ -52,14 +53,27 @@ _FAILED = _Over("a statement of this transaction failed; what may fail belongs i
 _ENDED = _Over("this transaction is over")
 
 
-class _Texts(dict[str, str]):
-    """Statement text as written → as SQLite takes it."""
+Arguments = Callable[[Mapping[str, Value]], Sequence[Value]]
 
-    def __missing__(self, sql: str) -> str:
+
+class _Texts(dict[str, tuple[str, Arguments]]):
+    """Statement text as written → as SQLite takes it, and what puts its parameters in order.
+
+    Binding by number is cheaper than by name, for which SQLite is asked parameter by parameter.
+    """
+
+    def __missing__(self, sql: str) -> tuple[str, Arguments]:
         if len(self) >= TEXTS_CACHED:
             self.clear()
-        self[sql] = text = sql_text.without_locks(sql)
-        return text
+        text, names = sql_text.numbered(sql_text.without_locks(sql), "?")
+        self[sql] = translated = text, _in_order(names)
+        return translated
+
+
+def _in_order(names: tuple[str, ...]) -> Arguments:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda params: [params[name] for name in names]
 
 
 class _Job:
@@ -112,12 +126,12 @@ class SqliteTx:
 
     async def many(self, sql: str, rows: Many) -> None:
         self._db.statements += 1
-        in_order = bool(rows) and isinstance(rows[0], tuple)
+        text, in_order = self._db.texts[sql]
+        ordered = [row if isinstance(row, tuple) else in_order(row) for row in rows]
         try:
-            for row in rows:
-                refuse_nul(row if isinstance(row, tuple) else row.values())
-            text = self._db.texts[sql]
-            self._connection.executemany(sql_text.numbered(text, "?")[0] if in_order else text, rows)
+            for row in ordered:
+                refuse_nul(row)
+            self._connection.executemany(text, ordered)
         except REFUSALS as error:
             raise self._failure(error) from None
 
@@ -154,7 +168,8 @@ class SqliteTx:
         db = self._db
         db.statements += 1
         refuse_nul(params.values())
-        return self._connection.execute(db.texts[sql], params)
+        text, in_order = db.texts[sql]
+        return self._connection.execute(text, in_order(params))
 
     def _savepoint(self) -> tuple[sqlite3.Connection, SqliteTx]:
         connection = self._connection
@@ -213,7 +228,8 @@ class SqliteDb:
         self.statements += 1
         try:
             refuse_nul(params.values())
-            return self._reader.execute(self.texts[sql], params).fetchall()
+            text, in_order = self.texts[sql]
+            return self._reader.execute(text, in_order(params)).fetchall()
         except REFUSALS as error:
             raise translated_read(error) from None
 
@@ -221,7 +237,8 @@ class SqliteDb:
         self.statements += 1
         try:
             refuse_nul(params.values())
-            row: Row | None = self._reader.execute(self.texts[sql], params).fetchone()
+            text, in_order = self.texts[sql]
+            row: Row | None = self._reader.execute(text, in_order(params)).fetchone()
             return row
         except REFUSALS as error:
             raise translated_read(error) from None

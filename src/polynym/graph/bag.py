@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -19,6 +20,8 @@ from polynym.graph.multipart import parse_multipart
 from polynym.wire import errors, limits
 from polynym.wire.errors import GraphError
 
+#: Longer texts are parsed anew each time: nobody may fill the memory with them.
+_CACHED_BYTES_MAX: Final = 1024
 _LIST_KEY: Final = re.compile(r"([^\[\]]{1,200})\[([0-9]{0,4})\]\Z")
 
 
@@ -39,6 +42,12 @@ def parse_pairs(raw: bytes) -> tuple[dict[str, str], frozenset[str]]:
     """
     if not raw:
         return {}, frozenset()
+    # A client asks with the same token, proof and fields again and again; only the path changes.
+    values, repeated = _parsed_cached(raw) if len(raw) <= _CACHED_BYTES_MAX else _parsed(raw)
+    return values.copy(), repeated
+
+
+def _parsed(raw: bytes) -> tuple[dict[str, str], frozenset[str]]:
     if raw.count(b"&") >= limits.PARAMS_MAX:
         raise GraphError(errors.TOO_MANY_PARAMS, limit=limits.PARAMS_MAX)
     pairs = []
@@ -46,6 +55,9 @@ def parse_pairs(raw: bytes) -> tuple[dict[str, str], frozenset[str]]:
         name, _, value = pair.partition(b"=")
         pairs.append((_decoded(name), _decoded(value)))
     return _collected(pairs)
+
+
+_parsed_cached = lru_cache(maxsize=2048)(_parsed)
 
 
 def _collected(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:

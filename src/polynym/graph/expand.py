@@ -54,12 +54,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to read from one row. `plain` plans touch no database and need no await. `cost` counts nodes below one row."""
+    """What to read from one row. `cost` counts nodes below one row.
+
+    `plain` plans touch no database and need no await; what they read is in `reads`: key, check, getter and nested plan.
+    """
 
     steps: tuple[Step, ...]
     plain: bool
     cost: int
     edges: tuple[Edge, ...]
+    reads: tuple[tuple[str, Callable[[Ctx, Any], bool] | None, Callable[[Any], Any], Plan | None], ...]
 
 
 @dataclass(slots=True)
@@ -130,7 +134,8 @@ def compile_plan(
     plain = all(s.edge is None and s.field is not None and s.field.load is None and _plain(s.plan) for s in steps)
     cost = 1 + sum(_cost(step) for step in steps)
     edges = tuple(dict.fromkeys(edge for step in steps for edge in _edges(step)))
-    return Plan(tuple(steps), plain, cost, edges)
+    reads = [(step.key, step.field.check, step.read, step.plan) for step in steps if step.field and step.read]
+    return Plan(tuple(steps), plain, cost, edges, tuple(reads))
 
 
 def _plain(plan: Plan | None) -> bool:
@@ -194,6 +199,8 @@ def _unix(value: Any) -> Any:
 
 def check_edge_version(edge: Edge, version: Version) -> None:
     """Refuse an edge that this version does not have, or that nobody has built."""
+    if edge.handler is not None and edge.until is None and (edge.since is None or version >= edge.since):
+        return
     if edge.since is not None and version < edge.since:
         if edge.too_old is not None:
             major, minor = edge.since
@@ -209,23 +216,19 @@ def check_edge_version(edge: Edge, version: Version) -> None:
 def render_plain(ctx: Ctx, plan: Plan, row: Any) -> dict[str, Any]:
     """The selected fields of a row, for plans that need no query. Unset fields are omitted."""
     out: dict[str, Any] = {}
-    for step in plan.steps:
-        field, read = step.field, step.read
-        assert field is not None
-        assert read is not None
-        if field.check is not None and not field.check(ctx, row):
+    for key, check, read, nested in plan.reads:
+        if check is not None and not check(ctx, row):
             continue
         value = read(row)
         if value is None:
             continue
-        out[step.key] = value if step.plan is None else _nested_plain(ctx, step.plan, value)
+        if nested is None:
+            out[key] = value
+        elif isinstance(value, list):
+            out[key] = [render_plain(ctx, nested, each) for each in value]
+        else:
+            out[key] = render_plain(ctx, nested, value)
     return out
-
-
-def _nested_plain(ctx: Ctx, plan: Plan, value: Any) -> Any:
-    if isinstance(value, list):
-        return [render_plain(ctx, plan, row) for row in value]
-    return render_plain(ctx, plan, value)
 
 
 async def render(reading: Reading, plan: Plan, row: Any, node: Node) -> dict[str, Any]:

@@ -26,6 +26,9 @@ H = TypeVar("H", bound=EdgeHandler)
 ANY_TOKEN: Final[tuple[TokenKind, ...]] = ("user", "page", "app", "system_user")
 
 
+_RESERVED: Final = frozenset(("from", "type", "id", "object", "filter", "format"))
+
+
 class DeclarationError(Exception):
     """A declaration that contradicts itself; raised at import, never while serving."""
 
@@ -46,11 +49,11 @@ class Param:
     max: int | None = None
     min: int | None = None
     default: Any = None
+    #: The handler's keyword for it: the name itself unless Python reserves it.
+    argument: str = field(init=False)
 
-    @property
-    def argument(self) -> str:
-        """The handler's keyword for it: the name itself unless Python reserves it."""
-        return f"{self.name}_" if self.name in {"from", "type", "id", "object", "filter", "format"} else self.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "argument", f"{self.name}_" if self.name in _RESERVED else self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from polynym.wire.errors import GraphError
 PREFIX: Final = "QVFI"
 TAG_SEPARATOR: Final = "\x1f"
 OFFSET_MAX: Final = 1_000_000
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _QUOTED_CHARS_MAX: Final = 256
 
 #: Parameters that describe the page or the transport, not the filter, and so never travel into a paging link.
@@ -58,7 +59,8 @@ class Cursors:
     def seal(self, key: str, tag: str, binding: bytes) -> str:
         """The cursor for the row `key`; equal input gives an equal cursor."""
         sealed = self._siv.encrypt(f"{key}{TAG_SEPARATOR}{tag}".encode(), [binding])
-        return PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        text = binascii.b2a_base64(sealed, newline=False).translate(_URL_SAFE)
+        return PREFIX + text.rstrip(b"=").decode()
 
     def open(self, cursor: str, binding: bytes) -> tuple[str, str]:
         """Row key and tag of a cursor made for the same binding; anything else raises INVALID_CURSOR."""
@@ -138,12 +140,20 @@ def binding(call: Call, node_id: str, edge: Edge, filters: Mapping[str, Any]) ->
     caller = call.caller
     who = f"{caller.app.id}|{caller.kind}|{caller.subject}" if caller else ""
     # Quoted as Python quotes: no value can pass for two parameters.
-    chosen = "&".join(f"{name}={filters[name]!r}" for name in sorted(filters) if filters[name] is not None)
-    return f"{who}|{call.version}|{node_id}|{edge.name}|{chosen}".encode(errors="backslashreplace")
+    chosen = "&".join([f"{name}={value!r}" for name, value in filters.items() if value is not None])
+    major, minor = call.version
+    bound = f"{who}|{major}.{minor}|{node_id}|{edge.name}|{chosen}"
+    return bound.encode(errors="backslashreplace")
+
+
+#: What asks for another window than the first.
+_WINDOW: Final = frozenset(("limit", "offset", "after", "before"))
 
 
 def window(values: Mapping[str, Any], edge: Edge, cursors: Cursors, bound: bytes) -> Window:
     """Read limit, offset, after and before; raises PARAM_INVALID or INVALID_CURSOR by name."""
+    if _WINDOW.isdisjoint(values):
+        return Window(edge.limit_default)
     limit = _count(values, "limit", edge.limit_default)
     page = Window(min(limit, edge.limit_max), offset=_count(values, "offset", 0))
     if page.offset > OFFSET_MAX:
@@ -199,7 +209,9 @@ def envelope(
     if not shown:
         return [], None
     tag = edge.tag(shown[0]) if edge.tag else ""
-    first, last = (cursors.seal(str(edge.key(row)), tag, bound) for row in (shown[0], shown[-1]))
+    first = last = cursors.seal(str(edge.key(shown[0])), tag, bound)
+    if len(shown) > 1:
+        last = cursors.seal(str(edge.key(shown[-1])), tag, bound)
     paging: dict[str, Any] = {"cursors": {"before": first, "after": last}}
     by_offset = page.offset > 0 and page.after is None and not backwards
     if more or backwards:

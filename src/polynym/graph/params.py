@@ -33,10 +33,14 @@ def read_params(
     declared: Sequence[Param], values: Mapping[str, Any], files: Mapping[str, Upload] = _NO_FILES
 ) -> Arguments:
     """Typed keyword arguments for a handler; raises PARAM_REQUIRED or PARAM_INVALID naming the parameter."""
-    return {
-        param.argument: read_param(param, values.get(param.name) if param.type != "file" else _upload(param, files))
-        for param in declared
-    }
+    arguments: Arguments = {}
+    for param in declared:
+        raw = values.get(param.name) if param.type != "file" else _upload(param, files)
+        if (raw is None or raw == "") and not param.required:
+            arguments[param.argument] = param.default
+        else:
+            arguments[param.argument] = read_param(param, raw)
+    return arguments
 
 
 def _upload(param: Param, files: Mapping[str, Upload]) -> Upload | None:

@@ -43,6 +43,8 @@ class _Counter:
     bucket: int = -1
     #: When the users behind the quota were last counted; that costs too much for every exchange.
     counted_ms: int | None = None
+    #: The header for a percentage, which seldom changes from one call to the next.
+    shown: tuple[int, list[tuple[bytes, bytes]]] | None = None
 
     def add(self, now_ms: int) -> int:
         bucket = now_ms // self.bucket_ms
@@ -87,6 +89,15 @@ class Usage:
         """`x-app-usage`, or for page tokens `x-business-use-case-usage`; integers are percent of the quota."""
         counter = self._of(caller)
         percent = counter.percent
+        # At the full quota a page is also told how long it lasts, which changes by itself.
+        lasting = caller.kind != "page" or percent < limits.RATE_USAGE_FULL
+        if lasting and counter.shown is not None and counter.shown[0] == percent:
+            return counter.shown[1]
+        made = self._made(caller, counter, percent)
+        counter.shown = percent, made
+        return made
+
+    def _made(self, caller: Caller, counter: _Counter, percent: int) -> list[tuple[bytes, bytes]]:
         if caller.kind == "page":
             wait = self._wait_minutes(counter) if percent >= limits.RATE_USAGE_FULL else 0
             text = (

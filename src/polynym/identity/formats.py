@@ -33,11 +33,15 @@ def page_link(page: str, name: str, link: str | None) -> str:
     """Where a page lives: its own link, or its name as a slug with its id; the id alone for a name without letters."""
     if link is not None:
         return link
-    slug = page_slug(name)
-    return f"https://www.facebook.com/{quote(slug, safe='-')}-{page}/" if slug else f"https://www.facebook.com/{page}/"
+    slug = _quoted_slug(name)
+    return f"https://www.facebook.com/{slug}-{page}/" if slug else f"https://www.facebook.com/{page}/"
 
 
 @lru_cache(maxsize=4096)
+def _quoted_slug(name: str) -> str:
+    return quote(page_slug(name), safe="-")
+
+
 def page_slug(name: str) -> str:
     """Letters and digits of every script, words joined by hyphens; apostrophes, emoji and invisible characters vanish."""
     kept = []

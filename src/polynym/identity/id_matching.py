@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from polynym.core.ctx import Caller, Ctx
-from polynym.core.db import Row
 from polynym.graph.call import Call
 from polynym.graph.expand import Ref
 from polynym.graph.node import Node, Param, root
@@ -120,7 +119,11 @@ async def _linked(ctx: Ctx, node: Ref, window: Window, target: Target, only: str
     window.check_tag(business or "")
     if business is None:
         return []
-    return _window(window, [_row(target, row, business) for row in found.rows])
+    rows = [
+        {"id": str(scoped), "number": number, "business": business, target: asset}
+        for scoped, number, asset in found.links
+    ]
+    return _window(window, rows)
 
 
 def _question(caller: Caller, user: str, window: Window, only: str | None) -> Question:
@@ -132,15 +135,6 @@ def _question(caller: Caller, user: str, window: Window, only: str | None) -> Qu
     before = matches.HIGHEST_SCOPE if window.before is None else int(window.before)
     after = -1 if window.after is None else int(window.after)
     return Question(caller.app.id, caller.page, number, scope, other, only, after, before)
-
-
-def _row(target: Target, row: Row, business: str) -> dict[str, Any]:
-    asset = {name: row[name] for name in ("id", "name", "category", "link")}
-    if target == "app":
-        asset["namespace"] = row["namespace"]
-    else:
-        asset["username"] = row["username"]
-    return {"id": str(row["scoped"]), "number": row["number"], "business": business, target: asset}
 
 
 def _window(window: Window, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -161,7 +155,8 @@ async def check_gate(ctx: Ctx, standing: Standing) -> None:
     verdict = matching.review(standing, ctx.config.review, ctx.clock.now_ms())
     if verdict.change is not None:
         await _record(ctx, standing, verdict)
-    if not verdict.allowed or await _asks_for_a_client(ctx, standing):
+    foreign = standing.page and standing.page_business != standing.business
+    if not verdict.allowed or (foreign and await _asks_for_a_client(ctx, standing)):
         raise GraphError(errors.REVIEW_PENDING)
 
 
@@ -176,8 +171,8 @@ async def _record(ctx: Ctx, standing: Standing, verdict: matching.Verdict) -> No
 
 
 async def _asks_for_a_client(ctx: Ctx, standing: Standing) -> bool:
-    """Counts only when the page is not the business's own, which is where a list would be empty anyway."""
-    if standing.business is None or not standing.page or standing.page_business == standing.business:
+    """Asked only when the page is not the business's own, which is where a list would be empty anyway."""
+    if standing.business is None:
         return False
     return matching.is_provider_call(standing, await businesses_served(ctx.db, standing.business))
 

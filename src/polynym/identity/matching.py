@@ -6,8 +6,7 @@ token, the page) and who owns the asset, at the moment of the read. A shared ass
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from polynym.identity import roles
 from polynym.wire import limits
@@ -20,8 +19,7 @@ Change = Literal["open", "approve", "reject"]
 CLIENTS_OF_A_PROVIDER: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A caller as far as ID matching cares: who owns its app and page, and how that business stands.
 
     `business` owns the app, `page_business` the page of a page token (`page` tells whether there is one); None for
@@ -39,13 +37,15 @@ class Standing:
     visible: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether the business may match ids now, and what this call makes of its review (`due_ms` goes with "open")."""
 
     allowed: bool
     change: Change | None = None
     due_ms: int | None = None
+
+
+_ALLOWED: Final = Verdict(True)
 
 
 def review(standing: Standing, mode: ReviewMode, now_ms: int) -> Verdict:
@@ -55,11 +55,11 @@ def review(standing: Standing, mode: ReviewMode, now_ms: int) -> Verdict:
     it is due. The first call of an unreviewed business opens the review, unless the mode is instant.
     """
     if standing.business is None:
-        return Verdict(True)
+        return _ALLOWED
     if standing.service_provider_ms is not None or standing.verified_ms is None:
         return Verdict(False)
     if standing.review_state == "approved":
-        return Verdict(True)
+        return _ALLOWED
     if standing.review_state == "rejected":
         return Verdict(False)
     if standing.review_state == "pending":

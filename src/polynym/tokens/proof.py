@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hmac import compare_digest
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ JSONP: Final = "callback"
 
 
 def check_proof(
-    caller: Caller, params: Mapping[str, Any], repeated: frozenset[str], now_ms: int, *, required: bool
+    caller: Caller, params: Mapping[str, Any], repeated: frozenset[str], now_ms: Callable[[], int], *, required: bool
 ) -> None:
     """Refuse a call whose proof is missing where one is demanded, or present and wrong (contract graph 5.1).
 
@@ -36,7 +36,7 @@ def check_proof(
         raise GraphError(errors.PROOF_INVALID)
     # A proof without a time never changes: it was made once, when the token was looked up.
     plain = time is None and proof.isascii() and compare_digest(proof, caller.proof)
-    if not plain and not _is_timely(caller, proof, time, now_ms):
+    if not plain and not _is_timely(caller, proof, time, now_ms()):
         raise GraphError(errors.PROOF_INVALID)
 
 

@@ -8,9 +8,8 @@ the business stands and whether the id is known, so that "no such id", "under re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from polynym.core.db import Db, Row, Tx, Value
 from polynym.core.ids import Ids
@@ -27,9 +26,10 @@ _STANDING: Final = (
     "me.business AS business, me.mode AS mode, b.review_state AS review_state, b.review_due_ms AS review_due_ms,"
     " b.verified_ms AS verified_ms, b.service_provider_ms AS service_provider_ms"
 )
-_COLUMNS: Final[dict[Target, str]] = {
-    "app": "a.name AS name, a.category AS category, a.link AS link, a.namespace AS namespace",
-    "page": "a.name AS name, a.category AS category, a.link AS link, a.username AS username",
+#: What a link tells of its asset.
+_ASSET: Final[dict[Target, tuple[str, ...]]] = {
+    "app": ("id", "name", "category", "link", "namespace"),
+    "page": ("id", "name", "category", "link", "username"),
 }
 #: In development mode an app and a person see each other only with a role.
 _VISIBLE: Final[dict[Target, str]] = {
@@ -58,7 +58,7 @@ def _statement(target: Target, page: bool, only: bool, spread: bool) -> str:
     known = "" if spread else f" LEFT JOIN scoped_id s ON s.id = :id AND s.scope {scopes}"
     return (
         f"SELECT {columns}, {_ROLE.format(person=person)}, {person} AS person, m.id AS scoped, a.scope AS number,"
-        f" a.id AS id, {_COLUMNS[target]}{tables}{known}"
+        f" {', '.join(f'a.{name} AS {name}' for name in _ASSET[target])}{tables}{known}"
         f" LEFT JOIN {target} a ON a.business = me.business AND a.scope > :after AND a.scope < :before"
         f"{' AND a.id = :only' if only else ''}"
         f" LEFT JOIN person_scope m ON m.person = {person} AND m.scope = a.scope{_VISIBLE[target].format(person=person)}"
@@ -73,8 +73,7 @@ _STATEMENTS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Whose ids are asked for: by whom (app, page or None), under which id and scopes, for which assets.
 
     `id` 0 is nobody's. `other_scope` is a second scope in which the id may be known; it equals `scope` when there is
@@ -90,36 +89,35 @@ class Question:
     after: int = -1
     before: int = HIGHEST_SCOPE
 
-    def params(self) -> dict[str, Value]:
-        """What every statement takes."""
-        given: dict[str, Value] = {"app": self.app, "after": self.after, "before": self.before}
-        if self.page is not None:
-            given["page"] = self.page
-        if self.only is not None:
-            given["only"] = self.only
-        return given
-
     def scopes(self, target: Target) -> tuple[int, ...]:
         """Where the id may be known: a page token that asks for pages may also name an id of its own app (case 2)."""
         return (self.scope, self.other_scope) if self.page is not None and target == "page" else (self.scope,)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """How the caller stands, whose id it is (None: nobody's in these scopes), and the rows that matched, in order."""
+class Link(NamedTuple):
+    """One match: the person's id there, the asset's scope number and its public columns."""
+
+    scoped: int
+    number: int
+    asset: dict[str, str | None]
+
+
+class Found(NamedTuple):
+    """How the caller stands, whose id it is (None: nobody's in these scopes), and the links that matched, in order."""
 
     standing: Standing
     person: int | None
-    rows: Sequence[Row]
+    links: list[Link]
 
 
 async def find(db: Db, target: Target, question: Question) -> Found:
     """The ids of one person for the assets of the caller's business, in one statement."""
-    params = question.params() | {"id": question.id, "scope": question.scope}
-    if question.page is not None and target == "page":
-        params["other_scope"] = question.other_scope
-    rows = await db.all(_STATEMENTS[target, question.page is not None, question.only is not None, False], **params)
-    return _found(question, rows)
+    app, page, number, scope, other_scope, only, after, before = question
+    rows = await db.all(
+        _STATEMENTS[target, page is not None, only is not None, False],
+        app=app, page=page, id=number, scope=scope, other_scope=other_scope, only=only, after=after, before=before,
+    )  # fmt: skip
+    return _found(target, page, rows)
 
 
 async def find_distributed(db: Db, target: Target, question: Question) -> Found:
@@ -130,34 +128,35 @@ async def find_distributed(db: Db, target: Target, question: Question) -> Found:
     """
     known = await db.one(_PERSON, id=question.id)
     here = known is not None and known["scope"] in question.scopes(target)
-    params = question.params() | {"person": known["person"] if known is not None and here else None}
-    rows = await db.all(_STATEMENTS[target, question.page is not None, question.only is not None, True], **params)
-    return _found(question, rows)
+    rows = await db.all(
+        _STATEMENTS[target, question.page is not None, question.only is not None, True],
+        person=known["person"] if known is not None and here else None,
+        app=question.app, page=question.page, only=question.only, after=question.after, before=question.before,
+    )  # fmt: skip
+    return _found(target, question.page, rows)
 
 
-def _found(question: Question, rows: Sequence[Row]) -> Found:
+# Rows are read by position: every ID match comes through here, and a column's name costs a search. The order is that of
+# `_STANDING`, `_caller`, `_ROLE` and `_statement`.
+
+
+def _found(target: Target, page: str | None, rows: Sequence[Row]) -> Found:
     if not rows:
         # The app itself is gone while its token is still cached: nothing is known, nothing is shown.
-        return Found(Standing(None), None, ())
-    first = rows[0]
-    person = first["person"]
-    return Found(_standing(first, question.page), person, [row for row in rows if row["scoped"] is not None])
+        return Found(Standing(None), None, [])
+    names = _ASSET[target]
+    links = [Link(row[9], row[10], dict(zip(names, row[11:], strict=True))) for row in rows if row[9] is not None]
+    return Found(_standing(rows[0], page), rows[0][8], links)
 
 
 def _standing(row: Row, page: str | None) -> Standing:
-    business = row["business"]
-    if business is None or row["review_state"] is None:
-        return Standing(business, page is not None, row["page_business"], visible=bool(row["visible"]))
+    business, _, review_state, review_due_ms, verified_ms, service_provider_ms, page_business, visible = row[:8]
+    if review_state is None:
+        return Standing(business, page is not None, page_business, visible=bool(visible))
     return Standing(
-        business,
-        page is not None,
-        row["page_business"],
-        row["review_state"],
-        row["review_due_ms"],
-        row["verified_ms"],
-        row["service_provider_ms"],
-        bool(row["visible"]),
-    )
+        business, page is not None, page_business, review_state, review_due_ms, verified_ms, service_provider_ms,
+        bool(visible),
+    )  # fmt: skip
 
 
 _STANDING_OF: Final = "SELECT {}, 1 AS visible{} WHERE me.id = :app".format(*_caller(page=False))
@@ -186,8 +185,7 @@ def _mapping(size: int) -> str:
 _MAPPINGS: Final = tuple((size, _mapping(size), tuple(f"id{n}" for n in range(size))) for size in MAPPING_SIZES)
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """How the caller stands, and ASID → PSID for the ids that are known; None where the person never wrote to the page."""
 
     standing: Standing
