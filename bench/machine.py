@@ -56,6 +56,13 @@ def busy_s(core: int) -> float:
     return 0.0
 
 
+def stolen_s() -> float:
+    """Seconds that the hypervisor has given to somebody else while one of our two cores had work, both together."""
+    cores = {f"cpu{SERVER_CORE}", f"cpu{LOAD_CORE}"}
+    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    return sum(int(line[8]) for line in lines if line[0] in cores) / _TICKS
+
+
 def children(pid: int) -> list[int]:
     """The living child processes of a process."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from bench import machine
 
 ROUNDS = 5
+#: The share of a round during which the hypervisor may have given a core to somebody else.
+STOLEN_MAX = 0.05
+#: Turns that a party may take to get its rounds: on a machine that is shared, most are spoilt by the neighbours.
+TURNS_MAX = 60
 #: (max - min) / median of a control party above which the machine was too noisy to judge.
 NOISE_MAX = 0.25
 
@@ -20,7 +25,8 @@ Verdict = Literal["target", "floor", "short", "inconclusive"]
 class Sample:
     """One round of one party: units of work in a second, CPU µs of its process for a unit, latencies if it has any.
 
-    `foreign` is the share of the server's core that somebody else used meanwhile.
+    `foreign` is the share of the server's core that somebody else used meanwhile, `stolen` the share of the time that the
+    hypervisor took from our cores: then caches are cold and nothing can be said.
     """
 
     per_s: float
@@ -28,6 +34,7 @@ class Sample:
     p50_ms: float | None = None
     p99_ms: float | None = None
     foreign: float = 0.0
+    stolen: float = 0.0
 
 
 class Party(Protocol):
@@ -40,14 +47,26 @@ class Party(Protocol):
 
 
 def interleave(parties: Sequence[Party], *, seconds: float, rounds: int = ROUNDS) -> dict[str, list[Sample]]:
-    """Every party works once in each round, so that what the machine does to one it does to all. One warm-up before."""
+    """Every party works in turn, so that what the machine does to one it does to all. One warm-up before.
+
+    A turn that the hypervisor disturbed is taken again, `TURNS_MAX` times at most; if that leaves too few undisturbed
+    ones, the least disturbed count and `Figure.verdict` says that nothing can be concluded.
+    """
     for party in parties:
         party.measure(min(seconds, 1.0))
-    samples: dict[str, list[Sample]] = {party.name: [] for party in parties}
-    for _ in range(rounds):
+    turns: dict[str, list[Sample]] = {party.name: [] for party in parties}
+    for _ in range(TURNS_MAX):
         for party in parties:
-            samples[party.name].append(party.measure(seconds))
-    return samples
+            if sum(sample.stolen <= STOLEN_MAX for sample in turns[party.name]) < rounds:
+                turns[party.name].append(_turn(party, seconds))
+    return {name: sorted(taken, key=lambda sample: sample.stolen)[:rounds] for name, taken in turns.items()}
+
+
+def _turn(party: Party, seconds: float) -> Sample:
+    before, began = machine.stolen_s(), time.perf_counter()
+    sample = party.measure(seconds)
+    stolen = machine.stolen_s() - before
+    return replace(sample, stolen=stolen / (time.perf_counter() - began))
 
 
 def spread(values: Sequence[float]) -> float:
@@ -89,12 +108,16 @@ def ratio(
 ) -> Figure:  # fmt: skip
     """What `over` does for one of `under`, round by round. `under` is the control whose spread tells the noise."""
     rounds = [of(mine) / of(theirs) for mine, theirs in zip(over, under, strict=True)]
-    return Figure(label, rounds, floor, target, at_most, "×", _noise(under, of) if noise is None else noise)
+    if noise is None:
+        noise = max(_noise(under, of), 1.0 if any(sample.stolen > STOLEN_MAX for sample in over) else 0.0)
+    return Figure(label, rounds, floor, target, at_most, "×", noise)
 
 
 def _noise(control: Sequence[Sample], of: Callable[[Sample], float]) -> float:
     """How far the control's rounds are apart, or how much of its core others took; all of it without a core to itself."""
     if machine.CORES == 1:
+        return 1.0
+    if any(sample.stolen > STOLEN_MAX for sample in control):
         return 1.0
     return max(spread([of(sample) for sample in control]), statistics.median(sample.foreign for sample in control))
 

@@ -105,7 +105,7 @@ async def test_a_connection_lost_while_idle_is_replaced(postgresql_url: str) -> 
 
 
 async def test_when_every_connection_is_in_use_the_wait_is_bounded(postgresql_url: str) -> None:
-    db = await connect(postgresql_url, pool_size=1, acquire_timeout_s=0.05)
+    db = await connect(postgresql_url, pool_size=1, acquire_timeout_s=3)
 
     async def hold(_: Tx) -> None:
         with pytest.raises(Unavailable, match="in use"):
