@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from polynym.cli import COMMANDS, run
-from polynym.cli.client import SERVER_FILE
 from polynym.cli.env import render
+from polynym.cli.files import SERVER_FILE
 from polynym.core.listen import bind
 from polynym.sandbox.draft import parse
 from polynym.sandbox.env import KEYS

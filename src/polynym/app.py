@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import structlog
-
 from polynym import __version__
 from polynym.core import migrate, seal
 from polynym.core.clock import Clock, SandboxClock, SystemClock
@@ -27,6 +25,7 @@ from polynym.core.epoch import Epoch
 from polynym.core.gate import PUBLIC_POLICY, SANDBOX_POLICY, Gate
 from polynym.core.ids import Ids
 from polynym.core.listen import bind
+from polynym.core.log import Log
 from polynym.core.seal import Keyring
 from polynym.graph.dispatch import Graph
 from polynym.graph.hosts import host_allowed
@@ -41,7 +40,7 @@ from polynym.tokens.authenticate import Authenticator
 from polynym.wire import errors
 from polynym.wire.errors import GraphError
 
-log = structlog.get_logger("polynym")
+log = Log("polynym")
 
 #: In import order: a later feature may declare edges on an earlier one's nodes.
 FEATURES: Final = (identity_nodes, token_nodes)

@@ -18,11 +18,10 @@ from urllib.parse import urlencode, urlsplit
 # The one caller outside core: it talks to our own server.
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener  # noqa: TID251
 
+from polynym.cli.files import KEY_FILE, left_behind
 from polynym.cli.options import settings
 from polynym.cli.problems import FAILURE, UNREACHABLE, USAGE, CliError
 
-SERVER_FILE: Final = "server.json"
-KEY_FILE: Final = "admin-token"
 TIMEOUT_S: Final = 60
 PREFIX: Final = "/_polynym/v1"
 
@@ -113,27 +112,6 @@ def find(data_dir: str | None = None, config_file: Path | None = None) -> Server
     if left is None:
         raise CliError(f"no server is running with {config.data_dir} (start one: polynym start)", UNREACHABLE)
     return Server(left["url"], config.admin_token or _key(config.data_dir, must=True))
-
-
-def left_behind(data_dir: Path) -> dict[str, Any] | None:
-    """What the running server of a data directory left there: url and pid; None when it is not running."""
-    try:
-        left = json.loads((data_dir / SERVER_FILE).read_text())
-        os.kill(int(left["pid"]), 0)
-        return {"url": str(left["url"]), "pid": int(left["pid"])}
-    except PermissionError:
-        # Running, as somebody else; or a file that we may not read.
-        return _readable(data_dir)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _readable(data_dir: Path) -> dict[str, Any] | None:
-    try:
-        left = json.loads((data_dir / SERVER_FILE).read_text())
-        return {"url": str(left["url"]), "pid": int(left["pid"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _key(data_dir: Path, *, must: bool) -> str | None:

@@ -17,6 +17,7 @@ import click
 from polynym.app import migration_folders
 from polynym.cli import client
 from polynym.cli.db import sqlite_file, with_database
+from polynym.cli.files import KEY_FILE, SERVER_FILE, left_behind
 from polynym.cli.options import as_json, settings, where
 from polynym.cli.ports import holder_of
 from polynym.cli.problems import FAILURE, CliError
@@ -61,7 +62,7 @@ def doctor(data_dir: str | None, config_file: Path | None, json_: bool, database
 
 
 def _look(config: Config) -> Iterator[Finding]:
-    running = client.left_behind(config.data_dir)
+    running = left_behind(config.data_dir)
     yield _version("python", sys.version_info[:3], PYTHON_MIN)
     yield _version("sqlite", sqlite3.sqlite_version_info, SQLITE_MIN)
     yield _data_dir(config.data_dir)
@@ -89,7 +90,7 @@ def _data_dir(path: Path) -> Finding:
         )
     if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
         return Finding("data dir", "wrong", f"{path} is not a writable directory")
-    for name in ("secret-key", client.KEY_FILE, client.SERVER_FILE):
+    for name in ("secret-key", KEY_FILE, SERVER_FILE):
         file = path / name
         if file.exists() and file.stat().st_mode & 0o077:
             return Finding("data dir", "wrong", f"{file} may be read by others; run: chmod 600 {file}")

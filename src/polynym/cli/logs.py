@@ -6,9 +6,8 @@ import logging
 import sys
 from typing import Any, Final
 
-import structlog
-
 from polynym.core.config import Config
+from polynym.core.log import on_first_line
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -16,6 +15,15 @@ _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": loggi
 def set_up(config: Config) -> None:
     """Make every logger of this process write where and how the settings say."""
     level = _LEVELS[config.log_level]
+    on_first_line(lambda: _set_up_structlog(config, level))
+    logging.basicConfig(
+        stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _set_up_structlog(config: Config, level: int) -> None:
+    import structlog
+
     as_text = config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
@@ -31,7 +39,4 @@ def set_up(config: Config) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(
-        stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s"
     )

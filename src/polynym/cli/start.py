@@ -24,18 +24,17 @@ from polynym import __version__
 from polynym.app import World, build
 from polynym.app import serve as serve_http
 from polynym.cli import logs
-from polynym.cli.client import SERVER_FILE, left_behind
 from polynym.cli.failures import explained
+from polynym.cli.files import SERVER_FILE, left_behind, read_file, write_atomically
 from polynym.cli.options import settings, where
 from polynym.cli.problems import INTERRUPTED, USAGE, CliError
-from polynym.cli.world import read_file, write_atomically
 from polynym.core.config import Config
 from polynym.core.listen import bind
 from polynym.sandbox.env import environment
+from polynym.sandbox.keys import admin_key
 from polynym.sandbox.load import load_document
 from polynym.sandbox.lookup import LookupFailedError
 from polynym.sandbox.reset import is_empty, reset
-from polynym.sandbox.routes import admin_key
 from polynym.sandbox.source import WorldFileError
 from polynym.wire.signatures import appsecret_proof
 

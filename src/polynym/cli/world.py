@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from polynym.cli import client
+from polynym.cli.files import read_file, write_atomically
 from polynym.cli.options import as_json, where
-from polynym.cli.problems import CliError
 
 
 @click.group()
@@ -59,27 +57,6 @@ def reset(data_dir: str | None, config_file: Path | None, json_: bool, demo: boo
     """Delete everybody and everything."""
     loaded = client.find(data_dir, config_file).control("DELETE", "world", demo="1" if demo else None)["loaded"]
     click.echo(json.dumps({"loaded": loaded}) if json_ else f"now there is {_counted(loaded)}")
-
-
-def read_file(file: Path) -> bytes:
-    """The bytes of a file, of stdin for `-`. Raises CliError."""
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise CliError(f"cannot read {file}: {error.strerror}") from None
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file that holds secrets: aside, readable by its owner only, then moved into place. Raises CliError."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as opened:
-            opened.write(content)
-        aside.replace(file)
-    except OSError as error:
-        with suppress(OSError):
-            aside.unlink()
-        raise CliError(f"cannot write {file}: {error.strerror}") from None
 
 
 def _counted(loaded: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import Final, Protocol
@@ -252,9 +253,14 @@ class SocketEgress:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self.gate = gate
-        self._tls = tls or ssl.create_default_context()
+        self._given_tls = tls
         self._dial = dial
         self._connect_timeout_s = connect_timeout_s
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when first needed: reading every root certificate is a good part of a start."""
+        return self._given_tls or ssl.create_default_context()
 
     async def check(self, url: str) -> None:
         """Refuse a URL that `fetch` would refuse now."""

@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-import structlog
-
 from polynym.core.ctx import Caller, Ctx
 from polynym.core.db import BadText, Db, Unavailable
+from polynym.core.log import Log
 from polynym.graph import expand, paging
 from polynym.graph.call import Answer, Budget, Call
 from polynym.graph.expand import Plan, Reading, Ref
@@ -28,7 +27,7 @@ from polynym.graph.usage import Usage
 from polynym.wire import errors, limits
 from polynym.wire.errors import Error, GraphError
 
-log = structlog.get_logger("polynym.graph")
+log = Log("polynym.graph")
 
 METHODS: Final = {"GET": "GET", "HEAD": "GET", "POST": "POST", "PUT": "POST", "DELETE": "DELETE"}
 #: Since this version a call without a token is answered by the newer gateway (contract graph 2.4).

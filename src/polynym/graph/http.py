@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import structlog
 
 from polynym.core.clock import Clock
 from polynym.core.ids import Ids
+from polynym.core.log import Log
 from polynym.graph import batch
 from polynym.graph.bag import Bag, parse_body, parse_pairs
 from polynym.graph.call import Answer, Call
@@ -32,7 +32,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-log = structlog.get_logger("polynym.graph")
+log = Log("polynym.graph")
 
 JSON: Final = b"application/json; charset=UTF-8"
 JAVASCRIPT: Final = b"text/javascript; charset=UTF-8"

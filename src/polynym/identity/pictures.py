@@ -7,9 +7,9 @@ different every time it is asked for and stops working after a while.
 from __future__ import annotations
 
 import unicodedata
+from html import escape
 from typing import Any, Final
 from urllib.parse import urlencode
-from xml.sax.saxutils import escape
 
 from polynym.core.ctx import Ctx
 from polynym.core.seal import SealError

@@ -6,27 +6,25 @@ Every call but the health checks and the OpenAPI document needs `Authorization: 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 import msgspec
-import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from polynym.core.clock import SandboxClock, parse_duration
-from polynym.core.config import Config
 from polynym.core.db import BadText, ConstraintViolation, Unavailable, UniqueViolation
-from polynym.core.seal import secret_from_file
+from polynym.core.log import Log
 from polynym.graph.hosts import PLATFORM_HOSTS, host_allowed
 from polynym.identity.store import Duplicate
 from polynym.sandbox import acts, due, entities
 from polynym.sandbox.draft import dump, render_yaml
 from polynym.sandbox.env import environment
 from polynym.sandbox.export import export_world
+from polynym.sandbox.keys import KEY_FILE, admin_key
 from polynym.sandbox.load import ConflictError, load_document
 from polynym.sandbox.lookup import LookupFailedError
 from polynym.sandbox.plane import ControlError, Host, refuse_unknown
@@ -36,7 +34,6 @@ from polynym.sandbox.world_file import FORMAT, WorldFile
 from polynym.wire import signatures
 
 PREFIX: Final = "/_polynym/v1"
-KEY_FILE: Final = "admin-token"
 BODY_BYTES_MAX: Final = 1024 * 1024
 #: Calls of `world.md` that come with later features.
 PLANNED: Final = frozenset(
@@ -50,22 +47,12 @@ PLANNED: Final = frozenset(
 )
 _COUNTED: Final = ("businesses", "apps", "pages", "people", "installs", "tokens")
 
-log = structlog.get_logger("polynym")
+log = Log("polynym")
 
 Answer = Mapping[str, Any] | Response
 Handler = Callable[[Host, Request], Awaitable[Answer]]
 #: Gives the OpenAPI document, ready as bytes or to be encoded.
 OpenApi = Callable[[], Any]
-
-
-def admin_key(config: Config, *, sandbox: bool) -> str | None:
-    """The control plane's key: the setting, else in the sandbox the file in the data directory, made when it is missing.
-
-    None in production without a setting: there is no control plane then. Raises SecretKeyError.
-    """
-    if config.admin_token is not None or not sandbox:
-        return config.admin_token
-    return secret_from_file(Path(config.data_dir) / KEY_FILE)
 
 
 def control_plane(host: Host, openapi: OpenApi | None = None) -> Starlette:
