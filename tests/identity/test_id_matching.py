@@ -242,7 +242,7 @@ async def test_the_pair_for_distributed_databases_answers_the_same(
         joined, spread = await find(world.db, target, question), await find_distributed(world.db, target, question)
         assert joined.standing == spread.standing
         assert joined.person == spread.person
-        assert joined.links == spread.links
+        assert joined.rows == spread.rows
 
 
 # ------------------------------------------------------------------------------------------------ the gate

@@ -77,9 +77,14 @@ class Graph:
         ctx = self._context()
         ctx.version, ctx.locale, ctx.origin = call.version, call.locale, call.origin
         try:
-            if prepared is not None:
-                return await self._answer_again(ctx, prepared, node_id)
-            return await self._answer(ctx, call)
+            if prepared is None:
+                return await self._answer(ctx, call)
+            caller = ctx.caller = call.caller
+            assert caller is not None
+            self.usage.charge(caller, ctx.clock.now_ms())
+            node, edge, plan, arguments = Ref(node_id, None), prepared.edge, prepared.plan, prepared.arguments
+            reading = Reading(ctx, call, self.cursors)
+            return Answer(200, await expand.connection(reading, edge, node, plan, arguments, call.params, call.query))
         except GraphError as error:
             return self.error(call, error)
         except BadText as error:
@@ -138,15 +143,6 @@ class Graph:
         caller = prepared.call.caller
         assert caller is not None
         return self.tokens.cached(caller.token) is caller and len(node_id) <= ID_DIGITS_MAX and numeric(node_id)
-
-    async def _answer_again(self, ctx: Ctx, prepared: Prepared, node_id: str) -> Answer:
-        call = prepared.call
-        caller = ctx.caller = call.caller
-        assert caller is not None
-        self.usage.charge(caller, ctx.clock.now_ms())
-        reading = Reading(ctx, call, self.cursors)
-        node, edge, plan, arguments = Ref(node_id, None), prepared.edge, prepared.plan, prepared.arguments
-        return Answer(200, await expand.connection(reading, edge, node, plan, arguments, call.params, call.query))
 
     # ------------------------------------------------------------------------------------------- who asks
 

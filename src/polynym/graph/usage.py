@@ -63,7 +63,8 @@ class _Counter:
 
     @property
     def percent(self) -> int:
-        return min(limits.RATE_USAGE_FULL, (self.total + self.others) * 100 // max(1, self.quota))
+        percent = (self.total + self.others) * 100 // self.quota
+        return percent if percent < limits.RATE_USAGE_FULL else limits.RATE_USAGE_FULL
 
 
 _Counters = dict[tuple[str, str], _Counter]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ APPLICATION = Node("Application", "An app: what logs people in, manages pages an
 
 def column(name: str) -> Callable[[Columns], Any]:
     """Reads a column that a short row (such as one inside an ID match) may not have."""
-    return lambda row: row.get(name)
+    return methodcaller("get", name)
 
 
 def is_own_app(ctx: Ctx, row: Columns) -> bool:

@@ -119,11 +119,7 @@ async def _linked(ctx: Ctx, node: Ref, window: Window, target: Target, only: str
     window.check_tag(business or "")
     if business is None:
         return []
-    rows = [
-        {"id": str(scoped), "number": number, "business": business, target: asset}
-        for scoped, number, asset in found.links
-    ]
-    return _window(window, rows)
+    return _window(window, found.rows)
 
 
 def _question(caller: Caller, user: str, window: Window, only: str | None) -> Question:

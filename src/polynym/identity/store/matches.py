@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from polynym.core.db import Db, Row, Tx, Value
 from polynym.core.ids import Ids
@@ -94,20 +94,16 @@ class Question(NamedTuple):
         return (self.scope, self.other_scope) if self.page is not None and target == "page" else (self.scope,)
 
 
-class Link(NamedTuple):
-    """One match: the person's id there, the asset's scope number and its public columns."""
-
-    scoped: int
-    number: int
-    asset: dict[str, str | None]
-
-
 class Found(NamedTuple):
-    """How the caller stands, whose id it is (None: nobody's in these scopes), and the links that matched, in order."""
+    """How the caller stands, whose id it is (None: nobody's in these scopes), and what matched, in the assets' order.
+
+    A match has `id` (the person's, there), `number` (the asset's scope), `business` (its owner) and the asset's own columns
+    under `app` or `page`.
+    """
 
     standing: Standing
     person: int | None
-    links: list[Link]
+    rows: list[dict[str, Any]]
 
 
 async def find(db: Db, target: Target, question: Question) -> Found:
@@ -145,8 +141,12 @@ def _found(target: Target, page: str | None, rows: Sequence[Row]) -> Found:
         # The app itself is gone while its token is still cached: nothing is known, nothing is shown.
         return Found(Standing(None), None, [])
     names = _ASSET[target]
-    links = [Link(row[9], row[10], dict(zip(names, row[11:], strict=True))) for row in rows if row[9] is not None]
-    return Found(_standing(rows[0], page), rows[0][8], links)
+    found = [
+        {"id": str(row[9]), "number": row[10], "business": row[0], target: dict(zip(names, row[11:], strict=True))}
+        for row in rows
+        if row[9] is not None
+    ]
+    return Found(_standing(rows[0], page), rows[0][8], found)
 
 
 def _standing(row: Row, page: str | None) -> Standing:
