@@ -6,12 +6,19 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
 from polynym.cli import client
 from polynym.cli.files import read_file, write_atomically
 from polynym.cli.options import as_json, where
+
+#: What one of the things that a world file counts is called.
+_ONE: Final = {
+    "businesses": "business", "apps": "app", "pages": "page", "people": "person", "installs": "install",
+    "tokens": "token",
+}  # fmt: skip
 
 
 @click.group()
@@ -60,4 +67,5 @@ def reset(data_dir: str | None, config_file: Path | None, json_: bool, demo: boo
 
 
 def _counted(loaded: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in loaded.items() if number) or "nothing"
+    counts = (f"{number} {_ONE[name] if number == 1 else name}" for name, number in loaded.items() if number)
+    return ", ".join(counts) or "nothing"

@@ -64,7 +64,7 @@ async def environment(
     values |= await _of_app(ctx, choice)
     values |= await _of_page(host, ctx, choice)
     values |= await _of_person(ctx, choice, person)
-    installs = await store.sections(ctx, INSTALL)
+    installs = await store.sections(ctx, INSTALL, choice.app_id)
     values["EXTERNAL_BUSINESS_ID"] = next((external_id for _, _, external_id in installs), "")
     values["VERIFY_TOKEN"] = await _verify_token(ctx, choice)
     return values
