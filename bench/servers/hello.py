@@ -18,6 +18,8 @@ HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", 
 class Hello:
     """A world, empty and in memory, that says hello to everybody."""
 
+    at_once = None
+
     def __init__(self, world: World) -> None:
         self._world = world
 

@@ -27,6 +27,7 @@ from polynym.core.ids import Ids
 from polynym.core.listen import bind
 from polynym.core.log import Log
 from polynym.core.seal import Keyring
+from polynym.graph.bounds import AtOnce, GuardLimits
 from polynym.graph.dispatch import Graph
 from polynym.graph.hosts import host_allowed
 from polynym.graph.http import GraphHttp, Receive, Scope, Send
@@ -90,6 +91,11 @@ class World:
     def ctx(self) -> Ctx:
         """A fresh context without a caller."""
         return Ctx(self.db, self.clock, self.ids, self.egress, self.config, self.epoch, self.keyring)
+
+    @property
+    def at_once(self) -> AtOnce | None:
+        """What may answer a GET without a task; None where a read may have to wait for the database."""
+        return self.http.at_once if self.db.engine == "sqlite" else None
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The whole server as one ASGI callable: host check, control plane, graph."""
@@ -217,6 +223,7 @@ async def serve(world: World, *, host: str, port: int, ready: Callable[[str], No
     url = f"http://{shown}:{address[1]}"
     world.start_polling()
     try:
-        await answer_on(bound, world.asgi, trace_id=world.ids.trace_id, ready=lambda: ready(url))
+        limits = GuardLimits(trace_id=world.ids.trace_id, at_once=world.at_once)
+        await answer_on(bound, world.asgi, limits, ready=lambda: ready(url))
     finally:
         bound.close()

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import uvicorn
 
-from polynym.graph.guard import GuardLimits, guarded_protocol
+from polynym.graph.bounds import GuardLimits
+from polynym.graph.guard import guarded_protocol
 
 #: How long a stopping server waits for requests in progress.
 DRAIN_S: Final = 20
@@ -29,10 +30,10 @@ class Server(uvicorn.Server):
             self._ready()
 
 
-async def answer_on(bound: socket.socket, app: Any, *, trace_id: Callable[[], str], ready: Callable[[], None]) -> None:
+async def answer_on(bound: socket.socket, app: Any, limits: GuardLimits, *, ready: Callable[[], None]) -> None:
     """Answer HTTP on a bound socket until SIGINT or SIGTERM; requests in progress are finished before it returns."""
     config = uvicorn.Config(
-        app, http=guarded_protocol(GuardLimits(trace_id=trace_id)), interface="asgi3", loop="none", lifespan="off",
+        app, http=guarded_protocol(limits), interface="asgi3", loop="none", lifespan="off",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, ws="none", backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_S,
     )  # fmt: skip

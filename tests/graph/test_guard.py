@@ -442,6 +442,45 @@ async def test_a_whole_answer_and_a_sent_one_are_the_same_bytes() -> None:
         assert answers[0] == answers[1]
 
 
+def once(scope: Any) -> tuple[int, bytes, bytes] | None:
+    """Answers what begins with /once without a task."""
+    text = b"once " + scope["path"].encode()
+    return (200, b"content-length: %d\r\n" % len(text), text) if scope["path"].startswith("/once") else None
+
+
+async def test_answers_given_at_once_keep_their_place_among_the_others() -> None:
+    async with serving(replace(LIMITS, at_once=once)) as server:
+        reader, writer = await server.connect()
+        paths = [b"/%s%d" % (b"once" if n % 3 == 1 else b"", n) for n in range(300)]
+        writer.write(b"".join(get(line=b"GET %s HTTP/1.1" % path) for path in paths))
+        for path in paths:
+            expected = b"once " + path if b"once" in path else path + b" 0"
+            assert await answer(reader) == (200, expected)
+        assert not any("once" in path for path in server.app.paths)
+
+
+async def test_an_answer_given_at_once_leaves_the_connection_as_long_to_live_as_any_other() -> None:
+    never = asyncio.get_running_loop().create_future()
+    async with serving(replace(LIMITS, at_once=once, head_timeout_s=0.1, keep_alive_s=30)) as server:
+        reader, writer = await server.connect()
+        request = get(line=b"GET /once HTTP/1.1")
+        for pieces in ([request], [request[:9], request[9:]]):
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.wait({never}, timeout=0.02)
+            assert await answer(reader) == (200, b"once /once")
+            await asyncio.wait({never}, timeout=0.4)
+        writer.write(request)
+        assert await answer(reader) == (200, b"once /once")
+
+
+async def test_an_answer_given_at_once_to_a_last_request_ends_the_connection() -> None:
+    async with serving(replace(LIMITS, at_once=once)) as server:
+        told = await server.say(get(b"Connection: close", line=b"GET /once HTTP/1.1"))
+        assert b"connection: close" in told
+        assert await server.say(get(b"Connection: close", b"X: " + b"x" * 70_000, line=b"GET /once HTTP/1.1"))
+
+
 async def test_a_connection_that_is_to_end_ends_after_either_kind_of_answer() -> None:
     async with serving() as server:
         for _ in range(2):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from polynym.graph.http import GraphHttp
 from polynym.graph.prepared import KEPT_MAX, TEXT_BYTES_MAX
+from polynym.graph.whole import header_lines
 from polynym.identity import store
 from polynym.tokens.store import kill
 from tests.support.asgi import Asgi, Reply
-from tests.support.demo import GAME, GAME_ASID, MOVIE, MOVIE_ASID, PSID, RIVAL, THING, Demo
+from tests.support.demo import GAME, GAME_ASID, JOHNS, MOVIE, MOVIE_ASID, PSID, RIVAL, THING, Demo
 
 pytestmark = pytest.mark.anyio
 
@@ -155,3 +159,53 @@ async def test_memory_is_bounded_by_number_and_length_of_what_is_remembered(demo
     before = len(kept)
     await demo.client.get(EDGE, **signed, x="x" * TEXT_BYTES_MAX)
     assert len(kept) == before
+
+
+def scope_of(target: str, params: dict[str, str]) -> dict[str, Any]:
+    """What a server hands on for a GET."""
+    return {
+        "type": "http", "method": "GET", "scheme": "http", "path": target, "query_string": urlencode(params).encode(),
+        "headers": [(b"host", b"127.0.0.1:8484")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8484),
+    }  # fmt: skip
+
+
+async def test_what_is_answered_at_once_is_what_a_task_would_answer(demo: Demo, signed: dict[str, str]) -> None:
+    for node in (MOVIE_ASID, GAME_ASID, "1"):
+        target = f"/v19.0/{node}/ids_for_apps"
+        usual = await demo.client.get(target, **signed)
+        ready = demo.world.http.at_once(scope_of(target, signed)) if demo.world.at_once else None
+        if demo.world.db.engine == "postgresql":
+            # Its answers have to be waited for.
+            assert ready is None
+            continue
+        assert ready is not None
+        names = [line.partition(b":")[0].decode().lower() for line in ready[1].splitlines()]
+        assert sorted(names) == sorted(name.lower() for name, _ in usual.headers)
+        assert ready[0] == usual.status
+        assert b"Content-Length: %d\r\n" % len(ready[2]) in ready[1]
+        assert re.sub(b"fbtrace_id.*", b"", ready[2]) == re.sub(b"fbtrace_id.*", b"", usual.body)
+
+
+@pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\nb", b"a\rb"])
+def test_a_header_with_a_line_end_is_never_written(value: bytes) -> None:
+    with pytest.raises(ValueError, match="line end"):
+        header_lines([(b"WWW-Authenticate", value)])
+
+
+async def test_a_read_that_opens_a_review_is_not_answered_at_once_and_opens_it_once(
+    demo: Demo, signed: dict[str, str]
+) -> None:
+    world = demo.world
+    world.config = replace(world.config, review="delayed")
+    await world.db.run("UPDATE business SET review_state = 'approved' WHERE id = :id", id=JOHNS)
+    assert (await demo.client.get(EDGE, **signed)).status == 200
+    await world.db.run("UPDATE business SET review_state = 'unreviewed' WHERE id = :id", id=JOHNS)
+    if world.at_once:
+        assert world.at_once(scope_of(EDGE, signed)) is None
+        untouched = await world.db.one("SELECT review_state FROM business WHERE id = :id", id=JOHNS)
+        assert untouched is not None
+        assert untouched["review_state"] == "unreviewed"
+    assert (await demo.client.get(EDGE, **signed)).error["code"] == 200
+    after = await world.db.one("SELECT review_state FROM business WHERE id = :id", id=JOHNS)
+    assert after is not None
+    assert after["review_state"] == "pending"

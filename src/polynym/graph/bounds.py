@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final
 
 from polynym.wire import limits
 
@@ -17,6 +17,9 @@ CONNECTIONS_PER_PEER_MAX: Final = 512
 CONNECTIONS_LOOPBACK_MAX: Final = 10_000
 
 
+AtOnce = Callable[[Any], tuple[int, bytes, bytes] | None]
+
+
 def _no_trace() -> str:
     return ""
 
@@ -25,7 +28,8 @@ def _no_trace() -> str:
 class GuardLimits:
     """Every bound of the guard. Times are seconds; `trace_id` makes the `fbtrace_id` of refusals.
 
-    `headers` are added to refusals, for what every answer of the server carries.
+    `headers` are added to refusals, for what every answer of the server carries. `at_once` may answer a GET without a task:
+    status, header lines and body, or None to leave it to the application.
     """
 
     url_bytes_max: int = limits.URL_BYTES_MAX
@@ -44,6 +48,7 @@ class GuardLimits:
     connections_per_peer_max: int = CONNECTIONS_PER_PEER_MAX
     connections_loopback_max: int = CONNECTIONS_LOOPBACK_MAX
     trace_id: Callable[[], str] = _no_trace
+    at_once: AtOnce | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 

@@ -22,7 +22,7 @@ from polynym.graph.bounds import GuardLimits, peer_of
 from polynym.graph.framing import body_max, check_sizes, check_target, plain_head
 from polynym.graph.patience import IdleWatch, SlowWatch, StallWatch
 from polynym.graph.refusal import Refusal, RefusedError, render
-from polynym.graph.whole import WHOLE
+from polynym.graph.whole import WHOLE, header_lines
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -160,6 +160,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Feed the parser and watch what it makes of the bytes."""
         if self._ending:
             return
+        answered = self.server_state.total_requests
         size = len(data)
         if self._phase or size > _PIECE or self.pipeline:
             self._feed_pieces(data)
@@ -170,8 +171,9 @@ class GuardedProtocol(HttpToolsProtocol):
             except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
                 self._stopped(error, data)
         cycle = self.cycle
-        # Without a running request, these were empty lines.
-        if self._phase or cycle is None or cycle.response_complete:
+        # Without a running request and without an answer, these were empty lines.
+        nothing = (cycle is None or cycle.response_complete) and self.server_state.total_requests == answered
+        if self._phase or nothing:
             self._watch_reading()
         elif self._slow.timer is not None:
             self._slow.forget()
@@ -307,6 +309,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.scope["http_version"] not in _VERSIONS:
             cycle.response_complete = True
             raise RefusedError(refusal.VERSION)
+        at_once = self.limits.at_once
+        ready = at_once(cycle.scope) if at_once is not None and cycle.scope["method"] == "GET" else None
+        if ready is not None and _answer_whole(cycle, *ready):
+            return
         cycle.scope["extensions"] = cast("Any", {WHOLE: partial(_answer_whole, cycle)})
         HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
@@ -492,8 +498,8 @@ def _answer_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: b
         return False
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    lines = [b"%b: %b\r\n" % header for header in cycle.default_headers]
-    cycle.transport.write(b"".join((STATUS_LINE[status], *lines, head, b"\r\n", body)))
+    parts = (STATUS_LINE[status], header_lines(cycle.default_headers), head, b"\r\n", body)
+    cycle.transport.write(b"".join(parts))
     cycle.message_event.set()
     cycle.on_response()
     return True

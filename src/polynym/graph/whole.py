@@ -16,5 +16,9 @@ Whole = Callable[[int, bytes, bytes], bool]
 
 
 def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Headers as they go over the wire. Values must be ours: nothing here looks for line ends in them."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    """Headers as they go over the wire. Raises ValueError when a name or value holds a line end of its own."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    text = b"".join(lines)
+    if not text.count(b"\n") == text.count(b"\r") == len(lines):
+        raise ValueError("a header with a line end in it")
+    return text
