@@ -310,9 +310,10 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.response_complete = True
             raise RefusedError(refusal.VERSION)
         at_once = self.limits.at_once
-        ready = at_once(cycle.scope) if at_once is not None and cycle.scope["method"] == "GET" else None
-        if ready is not None and _answer_whole(cycle, *ready):
-            return
+        if at_once is not None and cycle.keep_alive and cycle.scope["method"] == "GET":
+            ready = at_once(cycle.scope)
+            if ready is not None and _answer_whole(cycle, *ready):
+                return
         cycle.scope["extensions"] = cast("Any", {WHOLE: partial(_answer_whole, cycle)})
         HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
