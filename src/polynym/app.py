@@ -40,6 +40,7 @@ from polynym.tokens.audience import users_of
 from polynym.tokens.authenticate import Authenticator
 from polynym.wire import errors
 from polynym.wire.errors import GraphError
+from polynym.wire.versions import Version
 
 log = Log("polynym")
 
@@ -77,6 +78,7 @@ class World:
     graph: Graph = field(init=False)
     http: GraphHttp = field(init=False)
     _control: Any = None
+    _login: Any = None
     _poller: asyncio.Task[None] | None = None
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -111,6 +113,8 @@ class World:
             await _refuse(send, GraphError(errors.WRONG_HOST, host=host[:80].decode("latin-1")), self.ids)
         elif path.startswith(CONTROL_PREFIX):
             await self.control()(scope, receive, send)
+        elif "/dialog/" in path and self.login().serves(path):
+            await self.login()(scope, receive, send)
         else:
             await self.http(scope, receive, send)
 
@@ -122,6 +126,19 @@ class World:
 
             self._control = control_plane(self, lambda: openapi(self.registry, __version__))
         return self._control
+
+    def login(self) -> Any:
+        """The login dialog, imported when first asked for."""
+        if self._login is None:
+            from polynym.login.http import LoginDialog
+            from polynym.sandbox.visitors import Everybody
+
+            self._login = LoginDialog(self, Everybody())
+        return self._login
+
+    def version(self, requested: Version | None) -> Version:
+        """The version that serves a call."""
+        return self.http.version(requested)
 
     def start_polling(self) -> None:
         """Notice what other processes change: cached facts, the clock, shared call counts."""

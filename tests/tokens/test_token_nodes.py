@@ -283,8 +283,8 @@ async def test_a_person_without_tasks_has_no_accounts(world: World) -> None:
 def test_the_feature_exports_its_declarations() -> None:
     assert {root.path for root in nodes.ROOTS} == {
         "oauth/access_token",
+        "oauth/client_code",
         "oauth/revoke",
-        "dialog/oauth",
         "debug_token",
     }
     assert [node.name for node in nodes.NODES] == ["Permission"]

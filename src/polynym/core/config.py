@@ -38,6 +38,7 @@ class Config:
     seed: int | None
     graph_version: str
     version_policy: Literal["exact", "fall_forward"]
+    login_fragment: bool
     locale: str
     rate_limits: Literal["observe", "enforce"]
     accepted_hosts: tuple[str, ...]
@@ -52,6 +53,12 @@ class Config:
         for setting in SETTINGS:
             value = getattr(self, setting.name)
             yield setting.name, setting.show(value), self.provenance.get(setting.name, "default")
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off", "true", "false", "1", "0"):
+        raise ValueError("must be on or off")
+    return text.lower() in ("on", "true", "1")
 
 
 def _text(text: str) -> str:
@@ -211,6 +218,13 @@ SETTINGS: tuple[Setting, ...] = (
         "exact",
         "exact: every version keeps its meaning. fall_forward: an expired one is served as the oldest living one.",
         _one_of("exact", "fall_forward"),
+    ),
+    Setting(
+        "login_fragment",
+        "on or off",
+        "on",
+        "Whether the login dialog appends `#_=_` to a redirect with a code, as the platform does.",
+        _switch,
     ),
     Setting("locale", "locale", "en_US", "The language of texts when the caller names none.", _locale),
     Setting(

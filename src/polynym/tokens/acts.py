@@ -12,7 +12,7 @@ from typing import cast
 from polynym.core.ctx import Ctx
 from polynym.core.db import Tx
 from polynym.identity.store import app_row, forget_scope
-from polynym.tokens import grants, pages, store
+from polynym.tokens import codes, grants, pages, store
 
 
 async def deauthorize(ctx: Ctx, person: int, app: str) -> bool:
@@ -31,6 +31,7 @@ async def deauthorize(ctx: Ctx, person: int, app: str) -> bool:
 
 async def password_changed(ctx: Ctx, person: int) -> int:
     """Password change or security event: every user token of the person and the page tokens derived from them (460)."""
+    await codes.end(ctx, person)
     return await store.kill(ctx, "password_changed", person=person, kinds=("user", "page"))
 
 
@@ -41,6 +42,7 @@ async def logged_out(ctx: Ctx, hash_: str) -> int:
 
 async def account_stopped(ctx: Ctx, person: int, reason: str) -> int:
     """A `checkpoint` (459), `blocked` (490) or `unconfirmed` (464) account: all the person's tokens."""
+    await codes.end(ctx, person)
     return await store.kill(ctx, reason, person=person, kinds=("user", "page"))
 
 

@@ -26,7 +26,10 @@ _DECLINE: Final = """
 UPDATE app_grant SET state = 'declined', targets = NULL
 WHERE person = :person AND app = :app AND scope = :scope AND state = 'granted'
 """
-_DELETE: Final = "DELETE FROM app_grant WHERE person = :person AND app = :app"
+_DELETE: Final = (
+    "DELETE FROM app_grant WHERE person = :person AND app = :app",
+    "DELETE FROM authorization_code WHERE person = :person AND app = :app",
+)
 
 
 class UnknownScopesError(ValueError):
@@ -117,5 +120,6 @@ async def revoke_grant(ctx: Ctx, person: int, app: str, scope: str) -> bool:
 
 
 async def delete_grants(ctx: Ctx, person: int, app: str) -> None:
-    """Forget everything a person said to an app."""
-    await ctx.db.run(_DELETE, person=person, app=app)
+    """Forget everything a person said to an app, and the codes that stand for it."""
+    for statement in _DELETE:
+        await ctx.db.run(statement, person=person, app=app)

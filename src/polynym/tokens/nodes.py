@@ -212,5 +212,6 @@ async def app_permissions(
 
 
 NODES: Final = (PERMISSION,)
-ROOTS: Final = (oauth.access_token.root, oauth.revoke.root, oauth.dialog.root, inspection.debug_token.root)  # type: ignore[attr-defined]
+_HANDLERS: Final[tuple[Any, ...]] = (oauth.access_token, oauth.client_code, oauth.revoke, inspection.debug_token)
+ROOTS: Final = tuple(handler.root for handler in _HANDLERS)
 RESOLVERS: Final[tuple[Resolver, ...]] = ()

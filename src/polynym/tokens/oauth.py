@@ -8,10 +8,13 @@ from polynym.core.ctx import Caller, CallerApp, Ctx
 from polynym.core.db import Tx
 from polynym.graph.call import Answer, Call
 from polynym.graph.node import Param, root
-from polynym.identity.store import app_row
-from polynym.tokens import lifetime, store
+from polynym.identity.store import app_row, list_of_text
+from polynym.tokens import codes, lifetime, redirects, store
 from polynym.tokens.authenticate import caller_app, look_up
+from polynym.tokens.codes import NewCode, Trade
 from polynym.tokens.issuing import app_token
+from polynym.tokens.proof import check_proof
+from polynym.tokens.redirects import REDIRECT_CHARS_MAX
 from polynym.tokens.store import NewToken
 from polynym.wire import errors, signatures
 from polynym.wire.errors import GraphError
@@ -43,9 +46,10 @@ _CLIENT: Final = (
             doc="For a system user's token: let the new one expire.",
             default=False,
         ),
-        Param("code", doc="An authorization code."),
-        Param("code_verifier", doc="PKCE, instead of client_secret."),
-        Param("machine_id", doc="For the exchange by a client without the secret."),
+        Param("code", doc="An authorization code.", max=store.TOKEN_CHARS_MAX),
+        Param("redirect_uri", doc="The one that the code was sent to, letter for letter.", max=REDIRECT_CHARS_MAX),
+        Param("code_verifier", doc="PKCE, instead of client_secret or with it.", max=200),
+        Param("machine_id", doc="For the exchange by a client without the secret.", max=200),
     ),
 )
 async def access_token(
@@ -57,6 +61,7 @@ async def access_token(
     fb_exchange_token: str | None,
     set_token_expires_in_60_days: bool,
     code: str | None,
+    redirect_uri: str | None,
     code_verifier: str | None,
     machine_id: str | None,
 ) -> Answer | dict[str, Any]:
@@ -70,10 +75,60 @@ async def access_token(
         return await _exchange(ctx, call, app, fb_exchange_token, in_60_days=set_token_expires_in_60_days)
     if grant_type not in (None, "authorization_code"):
         raise GraphError(errors.GRANT_TYPE, grant_type=grant_type, supported=", ".join(GRANT_TYPES))
-    if secret is not None or (code is not None and code_verifier is None and machine_id is None):
+    if secret is not None:
         _check_secret(app, secret)
-    # No code has been given out yet: whatever comes is not one.
-    raise GraphError(errors.CODE_MISSING if code is None else errors.CODE_FORMAT)
+    if code is None:
+        raise GraphError(errors.CODE_MISSING)
+    given = Trade(app.id, code, redirect_uri, code_verifier, trusted=secret is not None)
+    return await _trade(ctx, call, given, machine_id)
+
+
+async def _trade(ctx: Ctx, call: Call, given: Trade, machine_id: str | None) -> Answer | dict[str, Any]:
+    """A code for a token. A second time ends the token of the first (RFC 6749 4.1.2), and that is not rolled back."""
+    try:
+        traded = await ctx.db.transaction(lambda tx: codes.trade(ctx.on(tx), given))
+    except codes.ReplayedError as replayed:
+        token = replayed.token
+        await ctx.db.transaction(lambda tx: store.kill(ctx.on(tx), "revoked", hash=token))
+        raise GraphError(errors.CODE_USED) from None
+    now_ms = ctx.clock.now_ms()
+    answer = _answer(call, traded.token, lifetime.expires_in_s(lifetime.long_user_expiry(now_ms), now_ms))
+    if traded.for_client and isinstance(answer, dict):
+        return answer | {"machine_id": machine_id or ctx.ids.url_safe(24)}
+    return answer
+
+
+@root(
+    "oauth/client_code",
+    methods=("GET", "POST"),
+    public=True,
+    doc="A code that one of the app's clients trades for a token of its own, without the secret.",
+    source="C koala; contract graph 4.3",
+    params=(
+        *_CLIENT,
+        Param("access_token", required=True, max=store.TOKEN_CHARS_MAX, doc="A long-lived user token of the app."),
+        Param("redirect_uri", required=True, max=REDIRECT_CHARS_MAX, doc="One of the app's redirect URIs."),
+    ),
+)
+async def client_code(
+    ctx: Ctx, call: Call, client_id: str | None, client_secret: str | None, access_token: str, redirect_uri: str
+) -> dict[str, str]:
+    """The code carries what the token does. A proof that comes along is checked."""
+    app, secret = await _app(ctx, call, client_id, client_secret)
+    _check_secret(app, secret)
+    caller = await _own(ctx, app, access_token, check_life=True)
+    check_proof(caller, call.params, call.repeated, ctx.clock.now_ms, required=False)
+    if (
+        caller.kind != "user"
+        or caller.person is None
+        or not lifetime.is_long_lived(caller.issued_ms, caller.expires_ms)
+    ):
+        raise GraphError(errors.PARAM_INVALID, name="access_token", expected="a long-lived user token")
+    row = await app_row(ctx.db, app.id)
+    if row is None or not redirects.allowed(redirect_uri, list_of_text(row["redirect_uris"])):
+        raise GraphError(errors.DIALOG_URI_BLOCKED)
+    new = NewCode(app=app.id, person=caller.person, scopes=caller.scopes, redirect_uri=redirect_uri, for_client=True)
+    return {"code": await ctx.db.transaction(lambda tx: codes.make(ctx.on(tx), new))}
 
 
 @root(
@@ -187,15 +242,3 @@ def _answer(call: Call, token: str, expires_in: int | None) -> Answer | dict[str
         return Answer(200, text.encode(), content_type=b"text/plain; charset=UTF-8")
     answer: dict[str, Any] = {"access_token": token, "token_type": "bearer"}
     return answer if expires_in is None else answer | {"expires_in": expires_in}
-
-
-@root(
-    "dialog/oauth",
-    methods=("GET", "POST"),
-    doc="The login dialog: known, not built.",
-    source="D: contract graph 4.2",
-    public=True,
-)
-async def dialog(_ctx: Ctx, _call: Call) -> Answer:
-    """Says so; nobody is sent anywhere."""
-    raise GraphError(errors.UNBUILT_EDGE, edge="dialog/oauth", node="Login")

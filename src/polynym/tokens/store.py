@@ -65,8 +65,13 @@ _FORGET: Final = {
         "DELETE FROM token WHERE parent IN (SELECT hash FROM token WHERE person = :value)",
         "DELETE FROM token WHERE person = :value",
         "DELETE FROM app_grant WHERE person = :value",
+        "DELETE FROM authorization_code WHERE person = :value",
     ),
-    "app": ("DELETE FROM token WHERE app = :value", "DELETE FROM app_grant WHERE app = :value"),
+    "app": (
+        "DELETE FROM token WHERE app = :value",
+        "DELETE FROM app_grant WHERE app = :value",
+        "DELETE FROM authorization_code WHERE app = :value",
+    ),
     "page": ("DELETE FROM token WHERE page = :value",),
 }
 _FILTERS: Final = ("person", "app", "page", "system_user_id", "hash")

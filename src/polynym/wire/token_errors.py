@@ -217,6 +217,12 @@ DIALOG_SCOPES = Error(
     "https://developers.facebook.com/docs/facebook-login/permissions",
     "C dialog page", "scope names what is no permission.",
 )
+LOGIN_FORM = Error(
+    "LOGIN_FORM", 368,
+    "This form is not valid any more. Please go back to the app and try again.", "I",
+    "A form of the dialog that another visitor was shown, that lay open too long, or that came from elsewhere.",
+    status=403,
+)
 DIALOG_APP_ID = Error(
     "DIALOG_APP_ID", 101, "Invalid App ID: The provided app ID does not look like a valid app ID.", "K",
     "client_id of the dialog.",

@@ -1,0 +1,1 @@
+"""Login: the dialog in which a person lets an app in."""
