@@ -26,7 +26,7 @@ from polynym.wire.versions import DEFAULT, Version
 
 #: What a screen may load and where its form may lead: browsers hold redirects after a form to the latter, too.
 _POLICY: Final = (
-    "default-src 'none'; style-src '{style}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action {to}"
+    "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action {to}"
 )
 
 
@@ -78,7 +78,7 @@ def choose_person(context: Context, people: Sequence[Person], known: Person | No
     shown = [*([known] if known else []), *others]
     buttons = [(person.name, seal_person(context.keyring, person.number)) for person in shown]
     query = _kept(context.asked) + ([("locale", context.locale)] if context.locale else [])
-    return _screen(context, "person.html", "person", 0, buttons=buttons, search=search, query=query)
+    return _screen(context, "person.html", "person", 0, buttons=buttons, known=known, search=search, query=query)
 
 
 def decide(
