@@ -24,6 +24,7 @@ from polynym.cli.files import SERVER_FILE
 from polynym.core.listen import bind
 from polynym.sandbox.draft import parse
 from polynym.sandbox.env import KEYS
+from polynym.wire.signatures import appsecret_proof, parse_signed_request
 
 PROGRAM = [sys.executable, "-m", "polynym.cli"]
 READY_S = 60
@@ -362,7 +363,7 @@ def test_a_world_goes_out_and_comes_back(server: Running, tmp_path: Path) -> Non
     before = json.loads(server.call("world", "export", "--json").stdout)
     assert server.call("world", "reset").stdout == "now there is nothing\n"
     assert server.call("world", "load", file).stdout.startswith(
-        "loaded 3 businesses, 4 apps, 3 pages, 8 people, 1 installs"
+        "loaded 3 businesses, 4 apps, 3 pages, 8 people, 1 install"
     )
     assert json.loads(server.call("world", "export", "--json").stdout) == before
     conflict = server.call("world", "load", file)
@@ -381,6 +382,28 @@ def test_the_clock_is_turned_and_shown(server: Running) -> None:
     assert server.call("clock", "resume").stdout.strip().endswith("(running 60 times as fast)")
     assert server.call("clock", "scale", "1").returncode == 0
     assert server.call("clock", "scale", "0").returncode == 1
+
+
+def test_a_token_is_shown_and_dies_of_what_it_is_told(server: Running) -> None:
+    env = json.loads(server.call("env", "--app", "movie", "--json").stdout)
+    token = env["USER_TOKEN"]
+    shown = server.call("token", "show", token).stdout
+    assert "JohnsMovieApp (259773517400382)" in shown
+    assert "state    valid" in shown
+    told = server.call("token", "invalidate", token, "--reason", "password_changed").stdout
+    assert "(190/460)" in told
+    assert json.loads(server.call("token", "show", token, "--json").stdout)["error"]["error_subcode"] == 460
+    assert server.call("token", "show", "nonsense").returncode == 1
+    assert server.call("token", "invalidate", env["APP_TOKEN"], "--reason", "boredom").returncode == 1
+
+
+def test_proofs_and_signed_requests_are_printed_alone(server: Running) -> None:
+    env = json.loads(server.call("env", "--json").stdout)
+    assert (
+        server.call("proof", env["PAGE_TOKEN"]).stdout == appsecret_proof(env["PAGE_TOKEN"], env["APP_SECRET"]) + "\n"
+    )
+    printed = server.call("signed-request", "--app", "game", "--person", "john").stdout
+    assert parse_signed_request(printed.strip(), env["APP_SECRET"])["user_id"] == "10152368852405295"
 
 
 @pytest.mark.parametrize(

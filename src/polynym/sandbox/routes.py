@@ -20,7 +20,7 @@ from polynym.core.db import BadText, ConstraintViolation, Unavailable, UniqueVio
 from polynym.core.log import Log
 from polynym.graph.hosts import PLATFORM_HOSTS, host_allowed
 from polynym.identity.store import Duplicate
-from polynym.sandbox import acts, due, entities
+from polynym.sandbox import acts, due, entities, token_tools
 from polynym.sandbox.draft import dump, render_yaml
 from polynym.sandbox.env import environment
 from polynym.sandbox.export import export_world
@@ -273,6 +273,10 @@ _CALLS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "acts/log_in"): _act(acts.log_in),
     ("POST", "acts/leave"): _act(acts.leave),
     ("POST", "acts/erase"): _act(acts.erase),
+    ("POST", "tokens/show"): _act(token_tools.show),
+    ("POST", "tokens/invalidate"): _act(token_tools.invalidate),
+    ("POST", "tokens/proof"): _act(token_tools.proof),
+    ("POST", "signed_requests"): _act(token_tools.signed_request),
     **{("POST", collection): _create for collection in entities.KINDS},
     **{("PATCH", f"{collection}/{{id}}"): _change for collection in entities.KINDS},
     **{("DELETE", f"{collection}/{{id}}"): _delete for collection in entities.KINDS},

@@ -55,6 +55,10 @@ _KILL_CHILDREN: Final = """
 UPDATE token SET dead_ms = :now_ms, dead_reason = :reason, sealed = NULL{forget}
 WHERE dead_ms IS NULL AND parent IN (SELECT hash FROM token WHERE dead_ms IS NOT NULL AND {condition})
 """
+_EXPIRE: Final = """
+UPDATE token SET expires_ms = :now_ms, sealed = NULL
+WHERE dead_ms IS NULL AND (hash = :hash OR parent = :hash) AND (expires_ms IS NULL OR expires_ms > :now_ms)
+"""
 _TAKE_SCOPE: Final = """
 UPDATE token SET scopes = replace(scopes, :scope, ',')
 WHERE person = :person AND app = :app AND replace(scopes, :scope, ',') <> scopes
@@ -236,6 +240,14 @@ async def kill(
     params |= {"now_ms": ctx.clock.now_ms(), "reason": reason}
     statements = [text.format(condition=condition, forget=forget) for text in (_KILL, _KILL_CHILDREN)]
     return await _until_quiet(ctx, statements, params)
+
+
+async def expire(ctx: Ctx, hash_: str) -> int:
+    """Bring the end of a token, and of the page tokens derived from it, forward to now; how many there were.
+
+    `ctx.db` is an open transaction.
+    """
+    return await _until_quiet(ctx, (_EXPIRE,), {"hash": hash_, "now_ms": ctx.clock.now_ms()})
 
 
 def _kind_condition(kinds: Sequence[TokenKind]) -> list[str]:
