@@ -56,7 +56,7 @@ def config(review: str = "instant") -> Config:
     """Settings with one that matters here."""
     return Config(
         data_dir=Path("."), database="sqlite://", host="127.0.0.1", port=8484, public_url=None, world=None,
-        review=cast(Any, review), seed=None, graph_version="newest", version_policy="exact", locale="en_US",
+        review=cast(Any, review), seed=None, graph_version="newest", version_policy="exact", login_fragment=True, locale="en_US",
         rate_limits="observe", accepted_hosts=(), log_level="info", log_format="auto", admin_token=None, secret_key=None,
     )  # fmt: skip
 

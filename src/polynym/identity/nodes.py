@@ -26,6 +26,16 @@ _BY_KIND: Final[dict[str, tuple[Node, Load]]] = {
 }
 
 
+async def resolve_own(ctx: Ctx, node_id: str) -> tuple[Node, Any] | None:
+    """What the caller's token itself names, its app and its page: nothing has to be found out about such an id."""
+    caller = ctx.caller
+    if caller is not None and node_id in (caller.page, caller.app.id):
+        node, load = _BY_KIND["page" if node_id == caller.page else "app"]
+        row = await load(ctx, node_id)
+        return None if row is None else (node, row)
+    return None
+
+
 async def resolve_user(ctx: Ctx, node_id: str) -> tuple[Node, Any] | None:
     """A person under an id of the caller's scope."""
     row = await load_user(ctx, node_id)
@@ -53,7 +63,7 @@ NODES: Sequence[Node] = (
     BUSINESS_APP_REQUEST,
 )
 ROOTS: Sequence[Root] = (picture.root, pages_id_mapping.root)  # type: ignore[attr-defined]
-RESOLVERS: Sequence[Resolver] = (resolve_user, resolve_object)
+RESOLVERS: Sequence[Resolver] = (resolve_own, resolve_user, resolve_object)
 
 __all__ = [
     "APPLICATION",
@@ -69,5 +79,6 @@ __all__ = [
     "USER_ID_FOR_APP",
     "USER_ID_FOR_PAGE",
     "resolve_object",
+    "resolve_own",
     "resolve_user",
 ]
