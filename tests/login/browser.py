@@ -42,10 +42,12 @@ class _Forms(HTMLParser):
             self._button = None
 
     def handle_data(self, data: str) -> None:
+        # Names are set apart by two invisible characters.
+        text = data.replace("\u2068", "").replace("\u2069", "").strip()
         if self._button is not None:
-            self.buttons.append((*self._button, data.strip()))
-        if data.strip():
-            self.words.append(data.strip())
+            self.buttons.append((*self._button, text))
+        if text:
+            self.words.append(text)
 
 
 @dataclass
@@ -57,6 +59,8 @@ class Browser:
     url: str = ""
     reply: Reply | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    #: Cookies of other programs on the same host, as they stand in the header.
+    others: str = ""
 
     async def open(self, path: str, **params: Any) -> Reply:
         """Visit an address."""
@@ -89,8 +93,8 @@ class Browser:
 
     async def _send(self, method: str, target: str, body: bytes) -> Reply:
         headers = {"content-type": "application/x-www-form-urlencoded"} if body else {}
-        if self.cookies:
-            headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if cookies := [self.others] * bool(self.others) + [f"{name}={value}" for name, value in self.cookies.items()]:
+            headers["cookie"] = "; ".join(cookies)
         self.reply = await self.client.send(method, target, body=body, headers=headers | self.extra)
         for name, value in self.reply.headers:
             if name.lower() == "set-cookie":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -204,10 +205,143 @@ async def test_a_wrong_shortcut_is_named_on_our_page(browser: Browser, given: di
     assert word in reply.body.decode()
 
 
-async def test_production_knows_no_shortcut_and_no_continuing_as_somebody(demo: Demo, browser: Browser) -> None:
+async def test_production_lets_nobody_continue_as_somebody(demo: Demo, browser: Browser) -> None:
+    await browser.open(DIALOG, **asking())
+    fields = browser.form.fields | {"person": browser.form.buttons[0][1]}
     demo.world.sandbox = False
-    assert (await browser.open(DIALOG, **asking(), polynym_person="owner")).status == 400
+    assert (await browser.post(fields)).status >= 400
+    assert (await browser.open(DIALOG, **asking(), polynym_person="owner")).status >= 400
     assert (await browser.open(DIALOG, **asking())).status >= 400
+
+
+async def test_a_look_at_the_address_logs_nobody_in(demo: Demo) -> None:
+    asked = urlencode(asking(polynym_person="layla"))
+    reply = await demo.client.send("HEAD", f"{DIALOG}?{asked}")
+    assert (reply.status, reply.header("location"), reply.header("set-cookie")) == (200, None, None)
+
+
+# ------------------------------------------------------------------------------------------------ coming back for more
+
+
+async def scopes_of(demo: Demo, token: str) -> dict[str, list[str] | None]:
+    """The scopes of a token with what they are limited to."""
+    app_token = await demo.app_token(MOVIE)
+    seen = (await demo.client.get("/debug_token", input_token=token, access_token=app_token)).json()["data"]
+    targets = {entry["scope"]: entry.get("target_ids") for entry in seen.get("granular_scopes", [])}
+    return {name: targets.get(name) for name in seen["scopes"]}
+
+
+async def logged_in(
+    demo: Demo, browser: Browser, fields: dict[str, str], without: tuple[str, ...] = (), **asked: str
+) -> str:
+    """A token of Olivia's, through both screens."""
+    await browser.open(DIALOG, **asking(**asked), polynym_switch="1")
+    reply = await browser.press("Continue as Olivia Bennett")
+    if reply.status == 200:
+        reply = await browser.press("Continue as Olivia Bennett", without=without, **fields)
+    return str((await exchange(demo, went_to(reply)[1]["code"])).json()["access_token"])
+
+
+async def test_asking_for_more_widens_nothing_that_was_limited(demo: Demo, browser: Browser) -> None:
+    limited = {"pages": "some", f"page.{COFFEE}": "1"}
+    await logged_in(demo, browser, limited, scope="pages_show_list,pages_messaging")
+    token = await logged_in(demo, browser, {}, scope="pages_show_list,pages_messaging,email")
+    assert await scopes_of(demo, token) == {
+        "email": None, "pages_messaging": [COFFEE], "pages_show_list": [COFFEE], "public_profile": None,
+    }  # fmt: skip
+
+
+async def test_what_is_refused_the_second_time_leaves_the_tokens_of_the_first(demo: Demo, browser: Browser) -> None:
+    token = await logged_in(demo, browser, {}, scope="email,pages_show_list")
+    await logged_in(
+        demo, browser, {}, ("scope.email", "scope.pages_show_list"), scope="email,pages_show_list",
+        auth_type="reauthorize",
+    )  # fmt: skip
+    assert await scopes_of(demo, token) == {"public_profile": None}
+
+
+async def test_no_page_picked_is_no_permission_about_pages(demo: Demo, browser: Browser) -> None:
+    token = await logged_in(demo, browser, {"pages": "some"}, scope="email,pages_show_list,pages_messaging")
+    assert sorted(await scopes_of(demo, token)) == ["email", "public_profile"]
+
+
+async def test_a_legacy_permission_is_granted_with_everything_that_it_stands_for(demo: Demo, browser: Browser) -> None:
+    asked = asking(scope="manage_pages,email", return_scopes="true")
+    await browser.open("/v6.0/dialog/oauth", **asked)
+    await browser.press("Continue as Olivia Bennett")
+    query = went_to(await browser.press("Continue as Olivia Bennett"))[1]
+    assert query["denied_scopes"] == ""
+    assert {"manage_pages", "pages_show_list", "email"} <= set(query["granted_scopes"].split(","))
+    assert (await browser.open("/v6.0/dialog/oauth", **asked)).status == 302
+    other = Browser(demo.client)
+    await other.open("/v6.0/dialog/oauth", **asked)
+    await other.press("Continue as Ruth Rivera")
+    query = went_to(await other.press("Continue as Ruth Rivera", without=("scope.pages_show_list",)))[1]
+    assert {"manage_pages", "pages_show_list"} <= set(query["denied_scopes"].split(","))
+
+
+async def test_a_search_does_not_end_a_change_of_person(browser: Browser) -> None:
+    await logged_in_as_olivia(browser)
+    await browser.open(DIALOG, **asking(), polynym_search="John")
+    assert "Continue as John Smith" in browser.text
+
+
+async def test_who_may_not_use_an_app_can_still_continue_as_somebody_else(demo: Demo, browser: Browser) -> None:
+    await browser.open(DIALOG, **asking())
+    await browser.press("Continue as John Smith")
+    await browser.press("Continue as John Smith")
+    await set_app(demo, MOVIE, mode="development")
+    assert (await browser.open(DIALOG, **asking())).status == 200
+    assert (await browser.press("Continue as John Smith")).status == 403
+    await browser.open(DIALOG, **asking())
+    assert (await browser.press("Continue as Olivia Bennett")).status == 200
+
+
+async def logged_in_as_olivia(browser: Browser) -> None:
+    """The browser remembers her from here on."""
+    await browser.open(DIALOG, **asking())
+    await browser.press("Continue as Olivia Bennett")
+    await browser.press("Continue as Olivia Bennett")
+
+
+@pytest.mark.parametrize(
+    "others", ['a={"x":1}', "a=b c", "foo[bar]=1", "a@b=1", "a", "a=\xe9", 'a="b', "path=/x", 'a="' + '\\"' * 20_000]
+)
+async def test_cookies_of_other_programs_on_this_machine_do_not_matter(browser: Browser, others: str) -> None:
+    await browser.open(DIALOG, **asking())
+    browser.others = others
+    assert (await browser.press("Continue as Olivia Bennett")).status == 200
+
+
+async def test_a_form_answers_the_whole_request_it_was_shown_for(browser: Browser) -> None:
+    challenge = challenge_of("v" * 43, "S256")
+    await browser.open(DIALOG, **asking(code_challenge=challenge, code_challenge_method="S256"))
+    fields = browser.form.fields | {"person": browser.form.buttons[0][1]}
+    shown = browser.url
+    for changed in (
+        shown.replace("code_challenge=", "x="),
+        f"{shown}&response_type=token",
+        f"{shown}&return_scopes=true",
+    ):
+        browser.url = changed
+        assert (await browser.post(fields)).status >= 400
+    browser.url = shown
+    assert (await browser.post(fields)).status == 200
+
+
+async def test_a_name_cannot_turn_the_text_around_it(demo: Demo, browser: Browser) -> None:
+    name = "Mallory \u202egpj.exe"
+    await demo.world.db.run("UPDATE person SET name = :name WHERE key = 'owner'", name=name)
+    reply = await browser.open(DIALOG, **asking())
+    assert "\u202e" not in reply.body.decode()
+    assert "[U+202E]gpj.exe" in browser.text
+
+
+async def test_people_are_found_whatever_the_case_of_their_first_letter(demo: Demo, browser: Browser) -> None:
+    await demo.world.db.run("UPDATE person SET name = 'Élodie Ünal' WHERE key = 'owner'")
+    for search in ("élodie", "Élodie", "ünal"):
+        await browser.open(DIALOG, **asking(polynym_search=search))
+        assert "Continue as Élodie Ünal" in browser.text
 
 
 # ------------------------------------------------------------------------------------------------ refused on our page

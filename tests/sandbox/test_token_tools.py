@@ -70,6 +70,7 @@ async def test_every_way_to_die_has_a_name_that_is_listed_when_another_is_asked(
         ("tokens/invalidate", {"token": "nonsense", "reason": "expired"}, 404, "token"),
         ("tokens/proof", {"token": "x", "app": "nothing"}, 404, None),
         ("tokens/proof", {"token": "x", "app": "game", "time": "soon"}, 400, "time"),
+        ("tokens/proof", {"token": "x", "app": "game", "time": "1" * 5000}, 400, "time"),
         ("signed_requests", {"app": "game"}, 400, "person"),
         ("signed_requests", {"app": "game", "person": "layla"}, 409, "person"),
         ("signed_requests", {"app": "game", "person": "john", "page": "thing"}, 400, "page"),

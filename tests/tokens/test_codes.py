@@ -144,6 +144,32 @@ async def test_trading_a_code_again_ends_the_token_of_the_first_time(demo: Demo)
     assert (await trade(demo, code)).code == (400, 100, 36009)
 
 
+async def test_trading_a_code_again_ends_everything_that_came_of_it(demo: Demo) -> None:
+    code = await made(demo)
+    token = (await trade(demo, code)).json()["access_token"]
+    longer = (
+        await demo.client.get(
+            "/v19.0/oauth/access_token", grant_type="fb_exchange_token", client_id=GAME,
+            client_secret=await demo.secret(GAME), fb_exchange_token=token,
+        )
+    ).json()["access_token"]  # fmt: skip
+    for_client, later = [(await client_code(demo, token)).json()["code"] for _ in range(2)]
+    given = {"client_secret": None, "redirect_uri": "http://127.0.0.1:9000/x"}
+    clients = (await trade(demo, for_client, **given)).json()["access_token"]
+    unrelated = (await trade(demo, await made(demo))).json()["access_token"]
+    await trade(demo, code)
+    for dead in (token, longer, clients):
+        assert (await demo.client.get("/v19.0/me", access_token=dead)).error["code"] == 190
+    assert (await trade(demo, later, **given)).error["code"] == 190
+    assert (await demo.client.get("/v19.0/me", access_token=unrelated)).status == 200
+
+
+async def test_a_verifier_for_a_code_without_a_challenge_is_refused(demo: Demo) -> None:
+    code = await made(demo)
+    assert "code_verifier" in (await trade(demo, code, code_verifier="v" * 43)).error["message"]
+    assert (await trade(demo, code)).status == 200
+
+
 async def test_of_many_who_trade_the_same_codes_at_once_one_each_succeeds(
     demo: Demo, database_url: str, tmp_path: Path
 ) -> None:

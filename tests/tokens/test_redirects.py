@@ -29,6 +29,7 @@ REGISTERED = (
         "http://127.0.0.1:1/x/y?z=1",
         "http://127.0.0.1:65535",
         "http://[::1]:8000/done",
+        "http://[::1]:8000/done?state=1",
         "myapp://auth",
         DESKTOP,
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from polynym.core.ctx import Ctx
 from polynym.core.db import Db, Row, Tx
@@ -14,10 +14,12 @@ from polynym.tokens import codes, dialog, grants, lifetime
 from polynym.tokens.codes import NewCode
 from polynym.tokens.dialog import Asked, Given
 from polynym.tokens.issuing import issue_user_token
-from polynym.tokens.scopes import ALWAYS, known
+from polynym.tokens.scopes import ALWAYS, CATALOGUE, known, page_targets
 from polynym.wire import errors
 from polynym.wire.errors import GraphError
 from polynym.wire.versions import Version
+
+_BUSINESS: Final = "business_management"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,38 @@ def decided(offered: Offer, names: Collection[str], version: Version) -> Decisio
     return Decision(granted, offered.offered - granted)
 
 
+def ticked(
+    names: Collection[str], boxes: Collection[str], offered: Offer, nothing_of: Collection[str]
+) -> frozenset[str]:
+    """Which of the undecided `names` a form grants: those whose box is ticked.
+
+    A permission about pages or businesses of which none was picked is not granted: without targets it would hold for all.
+    A legacy permission, which has no box, is granted when everything offered that it stands for is.
+    """
+    chosen = {name for name in names if name in boxes and not _concerns(name, nothing_of)}
+    held = chosen | {name for name, state in offered.states.items() if state == "granted"}
+    legacy = {name for name in names if CATALOGUE[name].legacy}
+    return frozenset(chosen | {name for name in legacy if held.issuperset(_modern(name, offered))})
+
+
+def _modern(name: str, offered: Offer) -> frozenset[str]:
+    return offered.offered.intersection(CATALOGUE[name].replaced_by)
+
+
+def _concerns(name: str, kinds: Collection[str]) -> bool:
+    return ("page" in kinds and bool(CATALOGUE[name].tasks)) or ("business" in kinds and name == _BUSINESS)
+
+
+def targets_of(granted: frozenset[str], picked: Mapping[str, Collection[str]]) -> dict[str, Collection[str]]:
+    """What the picked assets limit: page permissions to pages, business_management to businesses."""
+    targets: dict[str, Collection[str]] = {}
+    if picked.get("page"):
+        targets |= page_targets(granted, picked["page"])
+    if picked.get("business") and _BUSINESS in granted:
+        targets[_BUSINESS] = picked["business"]
+    return targets
+
+
 async def conclude(ctx: Ctx, app: Row, asked: Asked, person: int, decision: Decision | None) -> Given:
     """The person goes back to the app: with what they just decided, or (None) with what holds anyway.
 
@@ -82,9 +116,7 @@ async def conclude(ctx: Ctx, app: Row, asked: Asked, person: int, decision: Deci
     """
     await identity.scoped_id(cast(Tx, ctx.db), ctx.ids, person, app["scope"])
     if decision is not None:
-        await grants.grant(
-            ctx, person, app["id"], decision.granted, declined=decision.declined, targets=decision.targets
-        )
+        await _record(ctx, app["id"], person, decision)
     now = await grants.grants_of(ctx.db, person, app["id"])
     code = token = None
     now_ms = ctx.clock.now_ms()
@@ -103,4 +135,16 @@ async def conclude(ctx: Ctx, app: Row, asked: Asked, person: int, decision: Deci
         data_access_expires_s=lifetime.unix_s(lifetime.data_access_expiry(now_ms)),
         granted=tuple(sorted(now.granted)),
         declined=tuple(sorted(name for name, state in now.states.items() if state == "declined")),
+    )
+
+
+async def _record(ctx: Ctx, app: str, person: int, decision: Decision) -> None:
+    """Note what was decided. What is refused now leaves the tokens that have it; what was not asked stays as it was."""
+    before = await grants.grants_of(ctx.db, person, app)
+    for name in sorted(decision.declined & before.granted):
+        await grants.revoke_grant(ctx, person, app, name)
+    # A legacy name grants what it stands for, too: not more widely than the person once said.
+    kept = {name: ids for name, ids in before.targets.items() if name not in decision.granted}
+    await grants.grant(
+        ctx, person, app, decision.granted, declined=decision.declined, targets=kept | dict(decision.targets)
     )

@@ -8,6 +8,7 @@ continue as anybody; `polynym_person` and `polynym_grant` answer the whole dialo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 
 from polynym.core.ctx import Ctx
@@ -32,6 +33,7 @@ log = Log("polynym.login")
 
 PATH: Final = ("dialog", "oauth")
 FORM_BYTES_MAX: Final = 64 * 1024
+OK: Final = 200
 SEE_OTHER: Final = 303
 FOUND: Final = 302
 #: The two parameters of the shortcut for tests, and the pages it picks (all, when it is not there).
@@ -64,12 +66,13 @@ class LoginDialog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; every failure is a page of ours."""
-        visitor = Visitor.of(scope["headers"])
+        public_url = self._host.ctx().config.public_url or f"{scope['scheme']}://"
+        visitor = Visitor.of(scope["headers"], secure=public_url.startswith("https:"))
         try:
             page = await self._page(scope, receive, visitor)
         except GraphError as error:
             page = screens.error(error, visitor.locale, self._host.version(split_path(scope["path"])[0]))
-        except (BadText, ValueError):
+        except BadText:
             page = screens.error(GraphError(errors.BAD_ENCODING, reason="a parameter"), visitor.locale)
         except Unavailable as error:
             log.warning("storage unavailable", reason=str(error))
@@ -88,7 +91,13 @@ class LoginDialog:
         locale = params.get("locale") or None
         visitor.locale = locale or visitor.locale
         app, asked = await flow.asked_by(ctx.db, params, ctx.version)
-        turn = _Turn(ctx, self._people, visitor, app, asked, self._host.sandbox, locale)
+        if not self._host.sandbox:
+            # Nobody may continue as just anybody there, and passwords do not exist yet.
+            raise GraphError(errors.UNBUILT_EDGE, edge="dialog/oauth", node="Login")
+        if scope["method"] == "HEAD":
+            # A look at the address; nobody logs in by it.
+            return Page(OK)
+        turn = _Turn(ctx, self._people, visitor, app, asked, locale)
         if scope["method"] == "POST":
             return await turn.answered(Form(await _form(receive), visitor, ctx.keyring, asked, ctx.clock.now_ms()))
         if PERSON in params or GRANT in params:
@@ -99,28 +108,25 @@ class LoginDialog:
 class _Turn:
     """One request of one visitor."""
 
-    def __init__(
-        self, ctx: Ctx, people: People, visitor: Visitor, app: Row, asked: Asked, sandbox: bool, locale: str | None
-    ) -> None:
+    def __init__(self, ctx: Ctx, people: People, visitor: Visitor, app: Row, asked: Asked, locale: str | None) -> None:
         self.ctx = ctx
         self.people = people
         self.visitor = visitor
         self.app = app
         self.asked = asked
-        self.sandbox = sandbox
         self.locale = locale
 
     async def first(self, params: Mapping[str, str]) -> Page:
         """Whom to continue as; somebody who continued before and is asked nothing new goes straight back."""
-        if not self.sandbox:
-            raise GraphError(errors.UNBUILT_EDGE, edge="dialog/oauth", node="Login")
         known = self.visitor.person(self.ctx.keyring)
         person = None if known is None else await self.people.by_number(self.ctx, known)
-        if person is not None and "reauthenticate" not in self.asked.auth_types and "polynym_switch" not in params:
-            offered = await self._offer(person)
-            if dialog.is_quiet(self.asked, offered.offered, offered.states):
-                return await self._done(person, None, FOUND)
         search = params.get("polynym_search", "")[:100]
+        if person is not None and "polynym_search" not in params and "polynym_switch" not in params:
+            with suppress(GraphError):
+                # Somebody who may not use this app is told so when they choose to; another person may.
+                offered = await self._offer(person)
+                if dialog.is_quiet(self.asked, offered.offered, offered.states):
+                    return await self._done(person, None, FOUND)
         found = await self.people.some(self.ctx, search)
         return screens.choose_person(self._context(), found, person, search)
 
@@ -134,17 +140,14 @@ class _Turn:
             if dialog.is_quiet(self.asked, offered.offered, offered.states):
                 return await self._done(person, None, SEE_OTHER)
             return await self._permissions(person, offered)
-        names = dialog.undecided(self.asked, offered.offered, offered.states)
-        granted = frozenset(name for name in names if name in form.scopes) | {ALWAYS}
-        kept = frozenset(n for n in offered.offered if n not in names and offered.states.get(n) == "granted")
-        targets = await self._targets(person, granted, form)
-        decision = Decision(granted | kept, frozenset(names) - granted, targets)
+        names = frozenset(dialog.undecided(self.asked, offered.offered, offered.states))
+        picked = await self._picked(person, form)
+        granted = flow.ticked(names, form.scopes, offered, nothing_of=[kind for kind, ids in picked.items() if not ids])
+        decision = Decision(granted | {ALWAYS}, names - granted, flow.targets_of(granted, picked))
         return await self._done(person, decision, SEE_OTHER)
 
     async def at_once(self, params: Mapping[str, str]) -> Page:
         """The whole dialog in one GET, for tests: `polynym_grant` is all, none (cancelled) or names of permissions."""
-        if not self.sandbox:
-            raise GraphError(errors.PARAM_INVALID, name=PERSON, expected="nothing: this server is no sandbox")
         if not params.get(PERSON):
             raise GraphError(errors.PARAM_REQUIRED, name=PERSON)
         person = await self.people.find(self.ctx, params[PERSON])
@@ -184,16 +187,16 @@ class _Turn:
         firms = await self.people.businesses(self.ctx, person) if about_businesses else []
         return screens.decide(self._context(), person, names, mine, firms)
 
-    async def _targets(self, person: Person, granted: frozenset[str], form: Form) -> dict[str, tuple[str, ...]]:
-        """The assets that were picked; nothing for those that were not limited."""
-        targets: dict[str, tuple[str, ...]] = {}
+    async def _picked(self, person: Person, form: Form) -> dict[str, tuple[str, ...]]:
+        """The person's own assets that were picked, by kind; kinds that were not limited are not there."""
+        picked: dict[str, tuple[str, ...]] = {}
         if form.pages is not None:
             mine = {page.id for page in await self.people.pages(self.ctx, person)}
-            targets |= page_targets(granted, mine & form.pages)
-        if form.businesses is not None and "business_management" in granted:
+            picked["page"] = tuple(sorted(mine & form.pages))
+        if form.businesses is not None:
             firms = {firm.id for firm in await self.people.businesses(self.ctx, person)}
-            targets["business_management"] = tuple(sorted(firms & form.businesses))
-        return targets
+            picked["business"] = tuple(sorted(firms & form.businesses))
+        return picked
 
     async def _done(self, person: Person, decision: Decision | None, status: int) -> Page:
         given = await self.ctx.db.transaction(

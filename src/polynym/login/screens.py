@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -24,10 +23,9 @@ from polynym.wire.envelope import language
 from polynym.wire.errors import GraphError
 from polynym.wire.versions import DEFAULT, Version
 
-#: What a screen may load and where its form may lead: browsers hold redirects after a form to the latter, too.
-_POLICY: Final = (
-    "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action {to}"
-)
+#: What a screen may load. Nothing about where its form may lead: browsers hold every redirect after a form to that, the
+#: app's own ones included.
+_POLICY: Final = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ def error(refused: GraphError, locale: str, version: Version = DEFAULT) -> Page:
     words = texts.of(language(locale))
     message = str(refused.body(locale, "")["error"]["message"])
     body = _render("error.html", words, message=message, code=refused.entry.name)
-    return Page(refused.status(version), body, [_policy("'none'")])
+    return Page(refused.status(version), body, [_policy()])
 
 
 def choose_person(context: Context, people: Sequence[Person], known: Person | None, search: str) -> Page:
@@ -95,7 +93,7 @@ def _screen(context: Context, template: str, step: str, number: int, **values: A
     words = texts.of(language(context.visitor.locale))
     sealed, headers = context.form(step, number)
     body = _render(template, words, app_name=context.app_name, form=sealed, display=context.asked.display, **values)
-    return Page(200, body, [_policy(f"'self' {_origin(context.asked.redirect_uri)}"), *headers])
+    return Page(200, body, [_policy(), *headers])
 
 
 def _kept(asked: Asked) -> list[tuple[str, str]]:
@@ -117,14 +115,8 @@ def _kept(asked: Asked) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs.items() if value]
 
 
-def _origin(address: str) -> str:
-    """Scheme, host and port of an address that was checked, or its scheme alone for an application's own."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
-
-
-def _policy(to: str) -> tuple[bytes, bytes]:
-    return b"Content-Security-Policy", _POLICY.format(style=_style()[1], to=to).encode("ascii", "replace")
+def _policy() -> tuple[bytes, bytes]:
+    return b"Content-Security-Policy", _POLICY.format(style=_style()[1]).encode("ascii")
 
 
 def _render(template: str, words: texts.Words, **values: Any) -> bytes:

@@ -82,6 +82,17 @@ _WORDS: Final[Mapping[str, Three]] = {
 }  # fmt: skip
 
 
+#: Characters that turn the direction of the text around them, and what is shown in their place.
+_TURNING: Final = {
+    code: f"[U+{code:04X}]" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def named(name: str) -> str:
+    """A name as it stands in a sentence: kept from turning the text around it, and from hiding that it tries to."""
+    return f"\N{FIRST STRONG ISOLATE}{name.translate(_TURNING)}\N{POP DIRECTIONAL ISOLATE}"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Everything the screens say in one language."""
@@ -99,23 +110,27 @@ class Words:
 
     def person_title(self, app: str) -> str:
         """Title of the first screen."""
-        return self._say("person_title", app)
+        return self._say("person_title", named(app))
 
     def decide_title(self, app: str) -> str:
         """Title of the second screen."""
-        return self._say("decide_title", app)
+        return self._say("decide_title", named(app))
 
     def continue_as(self, person: str) -> str:
         """A button of the first screen."""
-        return self._say("continue_as", person)
+        return self._say("continue_as", named(person))
 
     def continuing_as(self, person: str) -> str:
         """Who is deciding."""
-        return self._say("continuing_as", person)
+        return self._say("continuing_as", named(person))
 
     def confirm(self, person: str) -> str:
         """The button that ends the dialog."""
-        return self._say("confirm", person)
+        return self._say("confirm", named(person))
+
+    def named(self, name: str) -> str:
+        """A name by itself."""
+        return named(name)
 
     def permission(self, name: str) -> str:
         """What a permission lets the app do."""

@@ -6,9 +6,10 @@ remembers whom the browser continued as. Both are HttpOnly and SameSite=Lax: no 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
+from dataclasses import astuple
 from typing import Final
 
 import msgspec
@@ -24,22 +25,25 @@ VISITOR, PERSON = "polynym_visitor", "polynym_person"
 FORM_MS: Final = 60 * 60 * 1000
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{22}\Z", re.ASCII)
 _ATTRIBUTES: Final = "; Path=/; HttpOnly; SameSite=Lax"
+_COOKIE_CHARS_MAX: Final = 400
 _FORM: Final = "login form"
-_WHO: Final = "login person"
+_WHO: Final = "sandbox login person"
+_BUTTON: Final = "sandbox login button"
 
 
 class Visitor:
     """Who is looking at the dialog."""
 
-    def __init__(self, cookies: Mapping[str, str], locale: str) -> None:
+    def __init__(self, cookies: Mapping[str, str], locale: str, *, secure: bool = False) -> None:
         self._cookies = cookies
+        self._attributes = _ATTRIBUTES + ("; Secure" if secure else "")
         self.locale = locale
         given = cookies.get(VISITOR, "")
         self.id: str | None = given if _ID.match(given) else None
 
     @classmethod
-    def of(cls, headers: Iterable[tuple[bytes, bytes]]) -> Visitor:
-        """The visitor of a request, by its headers."""
+    def of(cls, headers: Iterable[tuple[bytes, bytes]], *, secure: bool = False) -> Visitor:
+        """The visitor of a request, by its headers; `secure` cookies are for https only."""
         cookies: dict[str, str] = {}
         locale = "en_US"
         for name, value in headers:
@@ -47,14 +51,14 @@ class Visitor:
                 cookies |= _cookies(value.decode("latin-1"))
             elif name == b"accept-language":
                 locale = value.decode("latin-1").partition(",")[0].partition(";")[0].strip().replace("-", "_") or locale
-        return cls(cookies, locale)
+        return cls(cookies, locale, secure=secure)
 
     def bound(self, ids: Ids) -> tuple[str, list[tuple[bytes, bytes]]]:
         """What forms are bound to, and the header that sets it at a first visit."""
         if self.id is not None:
             return self.id, []
         self.id = ids.url_safe(22)
-        return self.id, [(b"Set-Cookie", f"{VISITOR}={self.id}{_ATTRIBUTES}".encode())]
+        return self.id, [(b"Set-Cookie", f"{VISITOR}={self.id}{self._attributes}".encode())]
 
     def person(self, keyring: Keyring) -> int | None:
         """Whom this browser continued as."""
@@ -65,14 +69,17 @@ class Visitor:
 
     def remember(self, keyring: Keyring, person: int) -> tuple[bytes, bytes]:
         """The header that makes the browser remember whom it continued as."""
-        return b"Set-Cookie", f"{PERSON}={keyring.seal(str(person), _WHO)}{_ATTRIBUTES}".encode()
+        return b"Set-Cookie", f"{PERSON}={keyring.seal(str(person), _WHO)}{self._attributes}".encode()
 
 
 def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    """Our two cookies. Everybody on this host shares the header, so whatever else is in it is skipped, not understood."""
+    found: dict[str, str] = {}
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name in (VISITOR, PERSON) and len(value) <= _COOKIE_CHARS_MAX:
+            found[name] = value
+    return found
 
 
 class _Sealed(msgspec.Struct):
@@ -86,8 +93,9 @@ class _Sealed(msgspec.Struct):
 
 
 def _request(asked: Asked) -> str:
-    """What was asked for, so that a form answers that and nothing else."""
-    return "\n".join((asked.app, asked.redirect_uri, asked.state or "", ",".join(sorted(asked.scopes))))
+    """What was asked for, all of it, so that a form answers that and nothing else."""
+    values = [sorted(value) if isinstance(value, frozenset) else value for value in astuple(asked)]
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
 def seal_form(keyring: Keyring, visitor: str, asked: Asked, step: str, person: int, now_ms: int) -> str:
@@ -122,12 +130,12 @@ class Form:
 
 def seal_person(keyring: Keyring, person: int) -> str:
     """The value of the button that continues as a person: their number is nobody's business."""
-    return keyring.seal(str(person), _WHO)
+    return keyring.seal(str(person), _BUTTON)
 
 
 def _number(keyring: Keyring, sealed: str) -> int:
     try:
-        return int(keyring.open(sealed, _WHO))
+        return int(keyring.open(sealed, _BUTTON))
     except (SealError, ValueError):
         raise GraphError(errors.LOGIN_FORM) from None
 

@@ -17,6 +17,7 @@ from polynym.wire.errors import GraphError
 from polynym.wire.versions import NEWEST
 
 EXPIRED: Final = "expired"
+TIME_DIGITS_MAX: Final = 12
 REASONS: Final = (EXPIRED, *sorted(lifetime.REASONS))
 
 
@@ -68,7 +69,7 @@ async def proof(ctx: Ctx, body: Mapping[str, Any]) -> dict[str, str]:
     """The appsecret_proof of a token under its own app's secret, or another's; with `time` (unix) that of both together."""
     refuse_unknown(body, "token", "app", "time")
     token, time = cast(str, text_param(body, "token")), text_param(body, "time", required=False)
-    if time is not None and not (time.isascii() and time.isdigit()):
+    if time is not None and not (time.isascii() and time.isdigit() and len(time) <= TIME_DIGITS_MAX):
         raise ControlError(400, '"time" must be unix seconds', "time")
     name = text_param(body, "app", required=False)
     if name is None:

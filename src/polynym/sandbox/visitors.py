@@ -16,7 +16,9 @@ SHOWN_MAX: Final = 50
 _BY_NUMBER: Final = "SELECT person, name FROM person WHERE person = :person"
 _SOME: Final = "SELECT person, name FROM person ORDER BY name, person LIMIT :most"
 _NAMED: Final = """
-SELECT person, name FROM person WHERE lower(name) LIKE :pattern ESCAPE '~' ORDER BY name, person LIMIT :most
+SELECT person, name FROM person
+WHERE lower(name) LIKE :folded ESCAPE '~' OR name LIKE :plain ESCAPE '~' OR name LIKE :titled ESCAPE '~'
+ORDER BY name, person LIMIT :most
 """
 _PAGES: Final = (
     "SELECT p.id, p.name FROM page_task t JOIN page p ON p.id = t.page WHERE t.person = :person ORDER BY p.scope"
@@ -48,10 +50,9 @@ class Everybody:
         if not search:
             rows = await ctx.db.all(_SOME, most=SHOWN_MAX)
         else:
-            plain = search.lower()
-            for special in "~%_":
-                plain = plain.replace(special, f"~{special}")
-            rows = await ctx.db.all(_NAMED, pattern=f"%{plain}%", most=SHOWN_MAX)
+            # SQLite folds the case of ASCII only: the usual spellings of a name are tried as well.
+            plain, folded, titled = (f"%{_literal(text)}%" for text in (search, search.lower(), search.title()))
+            rows = await ctx.db.all(_NAMED, plain=plain, folded=folded, titled=titled, most=SHOWN_MAX)
         return [Person(row["person"], row["name"]) for row in rows]
 
     async def pages(self, ctx: Ctx, person: Person) -> Sequence[Asset]:
@@ -61,3 +62,8 @@ class Everybody:
     async def businesses(self, ctx: Ctx, person: Person) -> Sequence[Asset]:
         """The businesses that the person is in."""
         return [Asset(row["id"], row["name"]) for row in await ctx.db.all(_BUSINESSES, person=person.number)]
+
+
+def _literal(text: str) -> str:
+    """Text as LIKE takes it literally."""
+    return "".join(f"~{character}" if character in "~%_" else character for character in text)

@@ -21,20 +21,24 @@ KEPT_MS: Final = 24 * 60 * 60 * 1000
 _FORM: Final = re.compile(r"AQ[A-Za-z0-9_-]{20,1022}\Z", re.ASCII)
 
 _INSERT: Final = """
-INSERT INTO authorization_code (hash, app, person, redirect_uri, scopes, challenge, challenge_how, nonce, for_client_ms,
+INSERT INTO authorization_code (hash, app, person, redirect_uri, scopes, challenge, challenge_how, nonce, parent,
                                 issued_ms, expires_ms)
-VALUES (:hash, :app, :person, :redirect_uri, :scopes, :challenge, :challenge_how, :nonce, :for_client_ms,
+VALUES (:hash, :app, :person, :redirect_uri, :scopes, :challenge, :challenge_how, :nonce, :parent,
         :issued_ms, :expires_ms)
 """
 _FIND: Final = "SELECT * FROM authorization_code WHERE hash IN ({hashes}) FOR UPDATE"
-_USE: Final = "UPDATE authorization_code SET used_ms = :now_ms, token = :token WHERE hash = :hash AND used_ms IS NULL"
+_USE: Final = "UPDATE authorization_code SET used_ms = :now_ms WHERE hash = :hash AND used_ms IS NULL"
 _END: Final = "UPDATE authorization_code SET expires_ms = :now_ms WHERE person = :person AND expires_ms > :now_ms"
 _SWEEP: Final = "DELETE FROM authorization_code WHERE expires_ms < :before_ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCode:
-    """A code to be. `redirect_uri` None is for codes that no redirect delivers; `for_client` needs no secret to trade."""
+    """A code to be. `redirect_uri` None is for codes that no redirect delivers.
+
+    `parent` is the hash of the token that a client's code was made from: it is traded without the secret, and not after
+    that token.
+    """
 
     app: str
     person: int
@@ -43,7 +47,7 @@ class NewCode:
     challenge: str | None = None
     challenge_how: How | None = None
     nonce: str | None = None
-    for_client: bool = False
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,14 @@ class Traded:
 
 
 class ReplayedError(Exception):
-    """A code that was traded before: the token of then must die, in a transaction that is not rolled back."""
+    """A code that was traded before: what it was traded for must die, in a transaction that is not rolled back.
 
-    def __init__(self, token: str) -> None:
+    `origin` is what all of it is marked with.
+    """
+
+    def __init__(self, origin: str) -> None:
         super().__init__("a code was traded again")
-        self.token = token
+        self.origin = origin
 
 
 async def make(ctx: Ctx, new: NewCode) -> str:
@@ -88,7 +95,7 @@ async def make(ctx: Ctx, new: NewCode) -> str:
         challenge=new.challenge,
         challenge_how=new.challenge_how,
         nonce=new.nonce,
-        for_client_ms=now_ms if new.for_client else None,
+        parent=new.parent,
         issued_ms=now_ms,
         expires_ms=now_ms + limits.OAUTH_CODE_MS,
     )
@@ -107,13 +114,17 @@ async def trade(ctx: Ctx, given: Trade) -> Traded:
     _check(row, given)
     now_ms = ctx.clock.now_ms()
     if row["used_ms"] is not None:
-        raise ReplayedError(row["token"])
+        raise ReplayedError(row["hash"])
     if row["expires_ms"] <= now_ms:
         raise GraphError(errors.CODE_EXPIRED)
+    parent = row["parent"]
     scopes = store.scopes_of(row["scopes"])
-    token = await issue_user_token(ctx, row["person"], row["app"], scopes=scopes, long_lived=True)
-    await ctx.db.run(_USE, hash=row["hash"], now_ms=now_ms, token=ctx.keyring.hash_token(token))
-    return Traded(token, row["for_client_ms"] is not None)
+    origins = (row["hash"],)
+    if parent is not None:
+        origins += (await store.hold(ctx, parent)).origins
+    token = await issue_user_token(ctx, row["person"], row["app"], scopes=scopes, long_lived=True, origins=origins)
+    await ctx.db.run(_USE, hash=row["hash"], now_ms=now_ms)
+    return Traded(token, parent is not None)
 
 
 async def _find(ctx: Ctx, code: str) -> Row | None:
@@ -126,12 +137,17 @@ async def _find(ctx: Ctx, code: str) -> Row | None:
 def _check(row: Row, given: Trade) -> None:
     """Whether this is who the code was made for."""
     challenge = row["challenge"]
-    if not given.trusted and challenge is None and row["for_client_ms"] is None:
+    if not given.trusted and challenge is None and row["parent"] is None:
         raise GraphError(errors.CLIENT_SECRET)
     if row["redirect_uri"] is not None and not given.redirect_uri:
         raise GraphError(errors.REDIRECT_MISSING)
     if (row["redirect_uri"] or "") != (given.redirect_uri or ""):
         raise GraphError(errors.REDIRECT_MISMATCH)
+    if challenge is None and given.verifier is not None:
+        # Whoever took the challenge out of the dialog's address would have taken the protection with it (RFC 9700 4.8.2).
+        raise GraphError(
+            errors.PARAM_INVALID, name="code_verifier", expected="nothing: the dialog got no code_challenge"
+        )
     if challenge is not None and not fits(given.verifier, challenge, row["challenge_how"]):
         expected = "the text whose code_challenge was sent to the dialog"
         raise GraphError(errors.PARAM_INVALID, name="code_verifier", expected=expected)

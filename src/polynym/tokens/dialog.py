@@ -70,6 +70,8 @@ def read(params: Mapping[str, str], version: Version, registered: Collection[str
     if not redirects.allowed(address, registered):
         raise GraphError(errors.DIALOG_URI_BLOCKED)
     types = frozenset(_words(params, "response_type")) or {"code"}
+    if types == {"granted_scopes"}:
+        types |= {"code"}
     if not types <= RESPONSE_TYPES or not types & {"code", "token"}:
         raise _invalid("response_type", "code, token, or both, with or without granted_scopes")
     names = tuple(dict.fromkeys(_words(params, "scope")))

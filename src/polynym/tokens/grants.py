@@ -68,7 +68,8 @@ async def grant(
     same targets. Returns the scopes granted now. Raises UnknownScopesError. Tokens issued earlier keep the scopes they had.
     """
     asked, unknown = known((*scopes, ALWAYS))
-    refused, unknown_too = known(declined)
+    refused = frozenset(declined)
+    unknown_too = known(refused)[1]
     if unknown or unknown_too:
         raise UnknownScopesError((*unknown, *unknown_too))
     limits = _spread(targets or {})

@@ -23,6 +23,7 @@ async def issue_user_token(
     long_lived: bool = False,
     shown: bool = False,
     fixed: str | None = None,
+    origins: tuple[str, ...] = (),
 ) -> str:
     """A user token with what the person has granted, or with those of `scopes` that they have granted."""
     given = await grants_of(ctx.db, person, app)
@@ -37,6 +38,7 @@ async def issue_user_token(
         data_access_expires_ms=lifetime.data_access_expiry(now_ms),
         shown=shown,
         fixed=fixed,
+        origins=origins,
     )
     return await store.issue(ctx, new)
 

@@ -88,8 +88,8 @@ async def _trade(ctx: Ctx, call: Call, given: Trade, machine_id: str | None) -> 
     try:
         traded = await ctx.db.transaction(lambda tx: codes.trade(ctx.on(tx), given))
     except codes.ReplayedError as replayed:
-        token = replayed.token
-        await ctx.db.transaction(lambda tx: store.kill(ctx.on(tx), "revoked", hash=token))
+        origin = replayed.origin
+        await ctx.db.transaction(lambda tx: store.kill(ctx.on(tx), "revoked", origin=origin))
         raise GraphError(errors.CODE_USED) from None
     now_ms = ctx.clock.now_ms()
     answer = _answer(call, traded.token, lifetime.expires_in_s(lifetime.long_user_expiry(now_ms), now_ms))
@@ -127,7 +127,7 @@ async def client_code(
     row = await app_row(ctx.db, app.id)
     if row is None or not redirects.allowed(redirect_uri, list_of_text(row["redirect_uris"])):
         raise GraphError(errors.DIALOG_URI_BLOCKED)
-    new = NewCode(app=app.id, person=caller.person, scopes=caller.scopes, redirect_uri=redirect_uri, for_client=True)
+    new = NewCode(app=app.id, person=caller.person, scopes=caller.scopes, redirect_uri=redirect_uri, parent=caller.hash)
     return {"code": await ctx.db.transaction(lambda tx: codes.make(ctx.on(tx), new))}
 
 
@@ -231,6 +231,7 @@ async def _issue_longer(ctx: Ctx, old: Caller, expires_ms: int | None) -> str:
         targets=held.targets,
         expires_ms=expires_ms,
         data_access_expires_ms=old.data_access_expires_ms,
+        origins=held.origins,
     )
     return await store.issue(ctx, new)
 

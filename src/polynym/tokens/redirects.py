@@ -36,13 +36,14 @@ def allowed(given: str, registered: Iterable[str]) -> bool:
     if parts["port"] is not None and not 0 < int(parts["port"]) <= _PORT_MAX:
         return False
     bare = without_state(given)
-    return bare == DESKTOP or any(bare == entry or _loopback(parts, entry) for entry in registered)
+    parts = _FORM.match(bare)
+    return bare == DESKTOP or any(bare == without_state(entry) or _loopback(parts, entry) for entry in registered)
 
 
-def _loopback(parts: re.Match[str], entry: str) -> bool:
+def _loopback(parts: re.Match[str] | None, entry: str) -> bool:
     """Whether a development entry with any port, and perhaps any path, covers an address on this machine."""
     pattern = _LOOPBACK.match(entry)
-    if pattern is None or parts["scheme"] != "http" or parts["host"] != pattern["host"]:
+    if pattern is None or parts is None or parts["scheme"] != "http" or parts["host"] != pattern["host"]:
         return False
     path = parts["path"] or "/"
     return pattern["path"] == _ANY_PATH or path + (parts["query"] or "") == pattern["path"]

@@ -23,9 +23,9 @@ PASSES_MAX: Final = 20
 
 _INSERT: Final = """
 INSERT INTO token (hash, sealed, kind, app, person, page, system_user_id, scopes, targets, issued_ms, expires_ms,
-                   data_access_expires_ms, parent)
+                   data_access_expires_ms, parent, origins)
 VALUES (:hash, :sealed, :kind, :app, :person, :page, :system_user_id, :scopes, :targets, :issued_ms, :expires_ms,
-        :data_access_expires_ms, :parent)
+        :data_access_expires_ms, :parent, :origins)
 """
 _FACTS: Final = """
 SELECT t.hash, t.kind, t.app, t.person, t.page, t.system_user_id, t.scopes, t.targets, t.issued_ms, t.expires_ms,
@@ -44,7 +44,7 @@ ORDER BY issued_ms, hash
 """
 #: Changes nothing and locks the row until the transaction ends, on both engines.
 _HOLD: Final = """
-UPDATE token SET dead_ms = NULL WHERE hash = :hash AND dead_ms IS NULL RETURNING scopes, targets
+UPDATE token SET dead_ms = NULL WHERE hash = :hash AND dead_ms IS NULL RETURNING scopes, targets, origins
 """
 _DEATH: Final = "SELECT app, dead_reason FROM token WHERE hash = :hash"
 _KILL: Final = """
@@ -102,6 +102,8 @@ class NewToken:
     expires_ms: int | None = None
     data_access_expires_ms: int | None = None
     parent: str | None = None
+    #: Hashes of the authorization codes that it goes back to: traded again, they end it.
+    origins: tuple[str, ...] = ()
     shown: bool = False
     fixed: str | None = field(default=None, repr=False)
 
@@ -147,6 +149,7 @@ async def issue(ctx: Ctx, new: NewToken) -> str:
         expires_ms=new.expires_ms,
         data_access_expires_ms=new.data_access_expires_ms,
         parent=new.parent,
+        origins=f",{','.join(new.origins)}," if new.origins else None,
     )
     return token
 
@@ -194,6 +197,7 @@ class Held:
 
     scopes: frozenset[str]
     targets: dict[str, tuple[str, ...]]
+    origins: tuple[str, ...] = ()
 
 
 async def hold(ctx: Ctx, hash_: str) -> Held:
@@ -204,7 +208,8 @@ async def hold(ctx: Ctx, hash_: str) -> Held:
     row = await ctx.db.one(_HOLD, hash=hash_)
     if row is None:
         raise await _death_of(ctx, hash_)
-    return Held(scopes_of(row["scopes"]), targets_of(row["targets"]))
+    origins = tuple(part for part in (row["origins"] or "").split(",") if part)
+    return Held(scopes_of(row["scopes"]), targets_of(row["targets"]), origins)
 
 
 async def _death_of(ctx: Ctx, hash_: str) -> GraphError:
@@ -224,6 +229,7 @@ async def kill(
     page: str | None = None,
     system_user: str | None = None,
     hash: str | None = None,  # noqa: A002 - the column's name
+    origin: str | None = None,
     kinds: Sequence[TokenKind] = (),
 ) -> int:
     """End every living token that fits all the filters, and the page tokens derived from them; how many there were.
@@ -232,9 +238,12 @@ async def kill(
     """
     chosen = dict(zip(_FILTERS, (person, app, page, system_user, hash), strict=True))
     filters: dict[str, Value] = {name: value for name, value in chosen.items() if value is not None}
-    if not filters or reason not in REASONS:
+    if not (filters or origin) or reason not in REASONS:
         raise ValueError("kill needs a filter and a known reason")
-    condition = " AND ".join([f"{name} = :{name}" for name in filters] + _kind_condition(kinds))
+    of_origin = [] if origin is None else ["origins LIKE :origins ESCAPE '~'"]
+    condition = " AND ".join([f"{name} = :{name}" for name in filters] + of_origin + _kind_condition(kinds))
+    if origin is not None:
+        filters["origins"] = f"%,{origin.replace('_', '~_')},%"
     forget = ", person = NULL" if REASONS[reason].forgets else ""
     params: dict[str, Value] = filters | _kind_params(kinds)
     params |= {"now_ms": ctx.clock.now_ms(), "reason": reason}
