@@ -159,6 +159,11 @@ async def test_env_has_exactly_its_keys_and_the_demo_fills_them_all(plane: Any) 
     assert env["APP_TOKEN"] == f"{GAME}|{env['APP_SECRET']}"
 
 
+async def test_env_of_an_app_names_that_apps_install_and_no_other(plane: Any) -> None:
+    assert (await plane.ok("GET", "env?app=partner"))["EXTERNAL_BUSINESS_ID"] == "johns-shop-1"
+    assert (await plane.ok("GET", "env?app=movie"))["EXTERNAL_BUSINESS_ID"] == ""
+
+
 async def test_env_gives_the_same_tokens_again(plane: Any) -> None:
     assert await plane.ok("GET", "env") == await plane.ok("GET", "env")
 

@@ -64,7 +64,8 @@ async def environment(
     values |= await _of_app(ctx, choice)
     values |= await _of_page(host, ctx, choice)
     values |= await _of_person(ctx, choice, person)
-    installs = await store.sections(ctx, INSTALL, choice.app_id)
+    # Without a wish, any install will do; an app that was asked for has its own or none.
+    installs = await store.sections(ctx, INSTALL, choice.app_id if app is not None else None)
     values["EXTERNAL_BUSINESS_ID"] = next((external_id for _, _, external_id in installs), "")
     values["VERIFY_TOKEN"] = await _verify_token(ctx, choice)
     return values
