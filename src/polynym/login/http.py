@@ -122,11 +122,13 @@ class _Turn:
         person = None if known is None else await self.people.by_number(self.ctx, known)
         search = params.get("polynym_search", "")[:100]
         if person is not None and "polynym_search" not in params and "polynym_switch" not in params:
+            quiet = False
             with suppress(GraphError):
                 # Somebody who may not use this app is told so when they choose to; another person may.
                 offered = await self._offer(person)
-                if dialog.is_quiet(self.asked, offered.offered, offered.states):
-                    return await self._done(person, None, FOUND)
+                quiet = dialog.is_quiet(self.asked, offered.offered, offered.states)
+            if quiet:
+                return await self._done(person, None, FOUND)
         found = await self.people.some(self.ctx, search)
         return screens.choose_person(self._context(), found, person, search)
 
@@ -215,7 +217,7 @@ class _Turn:
 
 
 async def _form(receive: Receive) -> dict[str, str]:
-    """The fields of a form; several of one name are joined by commas. Raises BODY_TOO_LARGE, BAD_BODY."""
+    """The fields of a form; of one name the last. Raises BODY_TOO_LARGE, BAD_BODY."""
     body = b""
     while True:
         message = await receive()

@@ -72,12 +72,14 @@ class Traded:
 class ReplayedError(Exception):
     """A code that was traded before: what it was traded for must die, in a transaction that is not rolled back.
 
-    `origin` is what all of it is marked with.
+    `origin` is what all of it is marked with, besides person and app.
     """
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, person: int, app: str) -> None:
         super().__init__("a code was traded again")
         self.origin = origin
+        self.person = person
+        self.app = app
 
 
 async def make(ctx: Ctx, new: NewCode) -> str:
@@ -114,7 +116,7 @@ async def trade(ctx: Ctx, given: Trade) -> Traded:
     _check(row, given)
     now_ms = ctx.clock.now_ms()
     if row["used_ms"] is not None:
-        raise ReplayedError(row["hash"])
+        raise ReplayedError(row["hash"], row["person"], row["app"])
     if row["expires_ms"] <= now_ms:
         raise GraphError(errors.CODE_EXPIRED)
     parent = row["parent"]

@@ -88,8 +88,8 @@ async def _trade(ctx: Ctx, call: Call, given: Trade, machine_id: str | None) -> 
     try:
         traded = await ctx.db.transaction(lambda tx: codes.trade(ctx.on(tx), given))
     except codes.ReplayedError as replayed:
-        origin = replayed.origin
-        await ctx.db.transaction(lambda tx: store.kill(ctx.on(tx), "revoked", origin=origin))
+        origin, person, app = replayed.origin, replayed.person, replayed.app
+        await ctx.db.transaction(lambda tx: store.kill(ctx.on(tx), "revoked", person=person, app=app, origin=origin))
         raise GraphError(errors.CODE_USED) from None
     now_ms = ctx.clock.now_ms()
     answer = _answer(call, traded.token, lifetime.expires_in_s(lifetime.long_user_expiry(now_ms), now_ms))
